@@ -1,0 +1,380 @@
+//! The one pool of worker threads: blocking verbs of the async face, bulk verbs of both faces and
+//! the Python binding's queue are its users. It needs no runtime.
+//!
+//! A job ends in a completion callback. [`run`] makes a future of one; the Python binding pushes to
+//! its own queue instead.
+//!
+//! The pool keeps as many workers as there are cores. An overseer adds more, up to a cap, while
+//! jobs wait and none was taken for a millisecond: workers that sit in `fsync` or on a hung mount
+//! must not stop the others. Workers beyond the cores leave when idle.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::fork;
+
+/// The most workers, however many of them are stuck.
+const MAX_WORKERS: usize = 64;
+/// How long the queue may stand still before a worker is added.
+const STALL: Duration = Duration::from_millis(1);
+/// How long a worker beyond the cores stays idle.
+const LINGER: Duration = Duration::from_secs(2);
+
+type Job = Box<dyn FnOnce() + Send>;
+
+struct Pool {
+    state: Mutex<State>,
+    work: Condvar,
+    oversee: Condvar,
+    cores: usize,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Job>,
+    workers: usize,
+    idle: usize,
+    /// Jobs taken so far; standing still means stalled.
+    taken: u64,
+    overseer: bool,
+}
+
+static POOL: AtomicPtr<Pool> = AtomicPtr::new(std::ptr::null_mut());
+
+/// The pool of this process, made at first use.
+fn pool() -> &'static Pool {
+    let existing = POOL.load(Ordering::Acquire);
+    if !existing.is_null() {
+        // SAFETY: a non-null pointer was leaked from a Box below and is never freed.
+        return unsafe { &*existing };
+    }
+    // Forgotten, not dropped, in a forked child: its threads are not there.
+    static REGISTERED: std::sync::Once = std::sync::Once::new();
+    REGISTERED.call_once(|| fork::on_child(|| POOL.store(std::ptr::null_mut(), Ordering::Release)));
+    let fresh = Box::into_raw(Box::new(Pool {
+        state: Mutex::default(),
+        work: Condvar::new(),
+        oversee: Condvar::new(),
+        cores: thread::available_parallelism().map_or(2, |count| count.get().max(2)),
+    }));
+    match POOL.compare_exchange(std::ptr::null_mut(), fresh, Ordering::AcqRel, Ordering::Acquire) {
+        // SAFETY: leaked above, never freed.
+        Ok(_) => unsafe { &*fresh },
+        Err(winner) => {
+            // SAFETY: `fresh` lost the race and nobody else has seen it; `winner` was leaked.
+            unsafe {
+                drop(Box::from_raw(fresh));
+                &*winner
+            }
+        }
+    }
+}
+
+/// How many jobs are worth running side by side in this process.
+#[must_use]
+pub fn parallelism() -> usize {
+    pool().cores
+}
+
+/// Hands a job to the pool. The job must end by itself; a panic in it is caught.
+///
+/// # Errors
+/// `Io` if no worker can be started.
+pub fn submit(job: impl FnOnce() + Send + 'static) -> Result<()> {
+    pool().submit(Box::new(job))
+}
+
+impl Pool {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Jobs run outside the lock, so a poisoned lock still holds a sound state.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn submit(&'static self, job: Job) -> Result<()> {
+        let mut state = self.lock();
+        if state.idle == 0 && state.workers < self.cores {
+            self.spawn_worker(&mut state)?;
+        }
+        state.queue.push_back(job);
+        if state.idle > 0 {
+            drop(state);
+            self.work.notify_one();
+        } else if state.workers >= self.cores && !state.overseer {
+            state.overseer = true;
+            if spawn_thread("twinfs-overseer", move || self.oversee()).is_err() {
+                // Without an overseer the pool still works, with as many workers as there are.
+                state.overseer = false;
+            }
+        } else if state.overseer && state.queue.len() == 1 {
+            drop(state);
+            self.oversee.notify_one();
+        }
+        Ok(())
+    }
+
+    fn spawn_worker(&'static self, state: &mut State) -> Result<()> {
+        spawn_thread("twinfs-worker", move || self.work())?;
+        state.workers += 1;
+        Ok(())
+    }
+
+    fn work(&self) {
+        let mut state = self.lock();
+        loop {
+            while let Some(job) = state.queue.pop_front() {
+                state.taken += 1;
+                drop(state);
+                // The job reports its own end; a panic has been turned into an error there.
+                let _ = catch_unwind(AssertUnwindSafe(job));
+                state = self.lock();
+            }
+            state.idle += 1;
+            let (woken, timeout) =
+                self.work.wait_timeout(state, LINGER).unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            state.idle -= 1;
+            if timeout.timed_out() && state.queue.is_empty() && state.workers > self.cores {
+                state.workers -= 1;
+                return;
+            }
+        }
+    }
+
+    /// Adds a worker whenever jobs wait and none was taken for [`STALL`].
+    fn oversee(&'static self) {
+        let mut state = self.lock();
+        loop {
+            if state.queue.is_empty() {
+                state = self.oversee.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let seen = state.taken;
+            drop(state);
+            thread::sleep(STALL);
+            state = self.lock();
+            if !state.queue.is_empty() && state.taken == seen && state.idle == 0 && state.workers < MAX_WORKERS {
+                // If the system refuses a thread now, the next round tries again.
+                let _ = self.spawn_worker(&mut state);
+            }
+        }
+    }
+}
+
+fn spawn_thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
+    thread::Builder::new().name(name.into()).spawn(body).map(drop).map_err(|error| {
+        Error::from_io(error).with_message("no worker thread could be started; raise the limit of threads (ulimit -u)")
+    })
+}
+
+/// Runs `body` on the pool. Dropping the future before the job starts means it never runs; after
+/// that the job runs to its end and its result is dropped.
+pub fn run<T: Send + 'static>(body: impl FnOnce() -> Result<T> + Send + 'static) -> impl Future<Output = Result<T>> + Send {
+    let mut start = Some(body);
+    let mut task: Option<Task<T>> = None;
+    // Lazy, as futures are: nothing is queued before the first poll.
+    std::future::poll_fn(move |context| {
+        if let Some(body) = start.take() {
+            match Task::submit(body) {
+                Ok(submitted) => task = Some(submitted),
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        match &mut task {
+            Some(task) => Pin::new(task).poll(context),
+            None => Poll::Ready(Err(Error::new(ErrorKind::Closed).with_message("polled after it was done"))),
+        }
+    })
+}
+
+struct Slot<T> {
+    cancelled: AtomicBool,
+    outcome: Mutex<Outcome<T>>,
+}
+
+enum Outcome<T> {
+    Pending(Option<Waker>),
+    Done(Result<T>),
+    Taken,
+}
+
+/// A job as a future.
+struct Task<T>(Arc<Slot<T>>);
+
+impl<T: Send + 'static> Task<T> {
+    fn submit(body: impl FnOnce() -> Result<T> + Send + 'static) -> Result<Self> {
+        let slot = Arc::new(Slot { cancelled: AtomicBool::new(false), outcome: Mutex::new(Outcome::Pending(None)) });
+        let shared = Arc::clone(&slot);
+        submit(move || {
+            if shared.cancelled.load(Ordering::Acquire) {
+                return;
+            }
+            let result = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
+                Err(Error::new(ErrorKind::Io).with_message("a worker panicked; this is a fault of twinfs, please report it"))
+            });
+            shared.complete(result);
+        })?;
+        Ok(Self(slot))
+    }
+}
+
+impl<T> Slot<T> {
+    fn lock(&self) -> MutexGuard<'_, Outcome<T>> {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn complete(&self, result: Result<T>) {
+        let before = std::mem::replace(&mut *self.lock(), Outcome::Done(result));
+        if self.cancelled.load(Ordering::Acquire) {
+            // Nobody waits any more: an open file or the like is dropped here, on the worker.
+            let unclaimed = std::mem::replace(&mut *self.lock(), Outcome::Taken);
+            drop(unclaimed);
+        } else if let Outcome::Pending(Some(waker)) = before {
+            waker.wake();
+        }
+    }
+}
+
+impl<T> Future for Task<T> {
+    type Output = Result<T>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
+        let mut outcome = self.0.lock();
+        match &mut *outcome {
+            Outcome::Pending(waker) => {
+                match waker {
+                    Some(waker) => waker.clone_from(context.waker()),
+                    None => *waker = Some(context.waker().clone()),
+                }
+                Poll::Pending
+            }
+            Outcome::Done(_) => match std::mem::replace(&mut *outcome, Outcome::Taken) {
+                Outcome::Done(result) => Poll::Ready(result),
+                Outcome::Pending(_) | Outcome::Taken => Poll::Pending,
+            },
+            Outcome::Taken => Poll::Ready(Err(Error::new(ErrorKind::Closed).with_message("polled after it was done"))),
+        }
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.cancelled.store(true, Ordering::Release);
+        // A result that came before the flag is dropped here, one that comes later on the worker.
+        let unclaimed = std::mem::replace(&mut *self.0.lock(), Outcome::Taken);
+        drop(unclaimed);
+    }
+}
+
+/// Runs `body` for every index below `count`, on this thread and on workers that are free, and
+/// returns when all are done. Indices are handed out in runs of `grain`.
+///
+/// The calling thread takes part, so it ends even where no worker is free; it never waits for a
+/// job that has not started.
+pub fn for_each(count: usize, grain: usize, body: impl Fn(usize) + Send + Sync + 'static) {
+    let grain = grain.max(1);
+    let runs = count.div_ceil(grain);
+    let helpers = parallelism().saturating_sub(1).min(runs.saturating_sub(1));
+    let crew = Arc::new(Crew { next: AtomicUsize::new(0), working: Mutex::new(0), done: Condvar::new(), body, count, grain });
+    for _ in 0..helpers {
+        let crew = Arc::clone(&crew);
+        // If no worker can be had, this thread does it all.
+        let _ = submit(move || crew.help());
+    }
+    crew.take_runs();
+    let mut working = crew.working.lock().unwrap_or_else(PoisonError::into_inner);
+    while *working > 0 {
+        working = crew.done.wait(working).unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
+struct Crew<F> {
+    next: AtomicUsize,
+    working: Mutex<usize>,
+    done: Condvar,
+    body: F,
+    count: usize,
+    grain: usize,
+}
+
+impl<F: Fn(usize)> Crew<F> {
+    fn take_runs(&self) {
+        loop {
+            let start = self.next.fetch_add(self.grain, Ordering::Relaxed);
+            if start >= self.count {
+                return;
+            }
+            for index in start..(start + self.grain).min(self.count) {
+                (self.body)(index);
+            }
+        }
+    }
+
+    fn help(&self) {
+        {
+            let mut working = self.working.lock().unwrap_or_else(PoisonError::into_inner);
+            // Counted before the first run is taken, so the caller cannot miss this helper.
+            if self.next.load(Ordering::Relaxed) >= self.count {
+                return;
+            }
+            *working += 1;
+        }
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.take_runs()));
+        *self.working.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.done.notify_all();
+        drop(outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::park_on;
+
+    #[test]
+    fn a_job_gives_its_result_and_a_panic_becomes_an_error() {
+        assert_eq!(park_on(run(|| Ok(7))).unwrap(), 7);
+        let error = park_on(run(|| -> Result<()> { panic!("on purpose") })).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Io);
+        assert_eq!(park_on(run(|| Ok(8))).unwrap(), 8);
+    }
+
+    #[test]
+    fn a_stuck_worker_does_not_stop_the_others() {
+        let (release, gate) = std::sync::mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
+        let stuck: Vec<_> = (0..parallelism())
+            .map(|_| {
+                let gate = Arc::clone(&gate);
+                let slot = Arc::new(AtomicBool::new(false));
+                let done = Arc::clone(&slot);
+                submit(move || {
+                    let _ = gate.lock().unwrap().recv();
+                    done.store(true, Ordering::Release);
+                })
+                .unwrap();
+                slot
+            })
+            .collect();
+        assert_eq!(park_on(run(|| Ok("through"))).unwrap(), "through");
+        assert!(stuck.iter().any(|done| !done.load(Ordering::Acquire)));
+        drop(release);
+    }
+
+    #[test]
+    fn for_each_visits_every_index_once() {
+        let seen: Arc<Vec<AtomicUsize>> = Arc::new((0..1000).map(|_| AtomicUsize::new(0)).collect());
+        let counts = Arc::clone(&seen);
+        for_each(1000, 7, move |index| {
+            counts[index].fetch_add(1, Ordering::Relaxed);
+        });
+        assert!(seen.iter().all(|count| count.load(Ordering::Relaxed) == 1));
+    }
+}

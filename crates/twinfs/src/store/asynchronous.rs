@@ -1,0 +1,161 @@
+//! The trait of stores whose natural face is async, which is also what all logic is written over.
+
+use std::future::Future;
+
+use bytes::Bytes;
+
+use super::{
+    Capabilities, CreateDirOptions, Data, Entry, ListOptions, Metadata, MoveOptions, OpenOptions, ReadOptions,
+    RemoveOptions, StageOptions, Staged, StagedId, StatOptions, WriteItem, WriteOptions,
+};
+use crate::error::Result;
+use crate::path::FsPath;
+
+/// A store whose natural face is async, and the trait over which all logic is written: the
+/// adapters make one of every [`BlockingStore`](super::BlockingStore) too.
+///
+/// The verbs mean what they mean there. Dropping a future cancels its operation: a write that
+/// had not published anything yet publishes nothing and leaves nothing behind.
+///
+/// An implementation writes `async fn`s; the signatures here say the same with `Send`.
+pub trait AsyncStore: Send + Sync + 'static {
+    /// An open file.
+    type File: AsyncFile;
+    /// A running listing.
+    type Lister: AsyncLister;
+
+    /// The scheme, for messages: `redis`, `run+http`.
+    fn scheme(&self) -> &'static str;
+
+    /// What this store can do.
+    fn capabilities(&self) -> &Capabilities;
+
+    /// See [`BlockingStore::stat`](super::BlockingStore::stat).
+    fn stat(&self, path: &FsPath, options: &StatOptions) -> impl Future<Output = Result<Metadata>> + Send;
+
+    /// See [`BlockingStore::read`](super::BlockingStore::read).
+    fn read(&self, path: &FsPath, options: &ReadOptions) -> impl Future<Output = Result<Bytes>> + Send;
+
+    /// See [`BlockingStore::read_many`](super::BlockingStore::read_many).
+    fn read_many(
+        &self,
+        paths: &[FsPath],
+        options: &ReadOptions,
+    ) -> impl Future<Output = Result<Vec<Result<Bytes>>>> + Send;
+
+    /// See [`BlockingStore::stat_many`](super::BlockingStore::stat_many).
+    fn stat_many(
+        &self,
+        paths: &[FsPath],
+        options: &StatOptions,
+    ) -> impl Future<Output = Result<Vec<Result<Metadata>>>> + Send;
+
+    /// See [`BlockingStore::write`](super::BlockingStore::write).
+    fn write(
+        &self,
+        path: &FsPath,
+        data: &Data<'_>,
+        options: &WriteOptions,
+    ) -> impl Future<Output = Result<Metadata>> + Send;
+
+    /// See [`BlockingStore::write_many`](super::BlockingStore::write_many).
+    fn write_many(
+        &self,
+        items: &[WriteItem<'_>],
+        options: &WriteOptions,
+    ) -> impl Future<Output = Result<Vec<Result<Metadata>>>> + Send;
+
+    /// See [`BlockingStore::open`](super::BlockingStore::open).
+    fn open(&self, path: &FsPath, options: &OpenOptions) -> impl Future<Output = Result<Self::File>> + Send;
+
+    /// See [`BlockingStore::list`](super::BlockingStore::list).
+    fn list(&self, path: &FsPath, options: &ListOptions) -> impl Future<Output = Result<Self::Lister>> + Send;
+
+    /// See [`BlockingStore::create_dir`](super::BlockingStore::create_dir).
+    fn create_dir(&self, path: &FsPath, options: &CreateDirOptions) -> impl Future<Output = Result<()>> + Send;
+
+    /// See [`BlockingStore::remove`](super::BlockingStore::remove).
+    fn remove(&self, path: &FsPath, options: &RemoveOptions) -> impl Future<Output = Result<()>> + Send;
+
+    /// See [`BlockingStore::remove_dir`](super::BlockingStore::remove_dir).
+    fn remove_dir(&self, path: &FsPath, options: &RemoveOptions) -> impl Future<Output = Result<()>> + Send;
+
+    /// See [`BlockingStore::remove_all`](super::BlockingStore::remove_all).
+    fn remove_all(&self, path: &FsPath, options: &RemoveOptions) -> impl Future<Output = Result<()>> + Send;
+
+    /// See [`BlockingStore::rename`](super::BlockingStore::rename).
+    fn rename(&self, from: &FsPath, to: &FsPath, options: &MoveOptions) -> impl Future<Output = Result<()>> + Send;
+
+    /// See [`BlockingStore::copy`](super::BlockingStore::copy).
+    fn copy(&self, from: &FsPath, to: &FsPath, options: &MoveOptions) -> impl Future<Output = Result<Metadata>> + Send;
+
+    /// See [`BlockingStore::stage`](super::BlockingStore::stage).
+    fn stage(&self, options: &StageOptions) -> impl Future<Output = Result<StagedId>> + Send;
+
+    /// See [`BlockingStore::reopen`](super::BlockingStore::reopen).
+    fn reopen(&self, id: &StagedId) -> impl Future<Output = Result<Self::File>> + Send;
+
+    /// See [`BlockingStore::publish`](super::BlockingStore::publish).
+    fn publish(
+        &self,
+        id: &StagedId,
+        path: &FsPath,
+        options: &WriteOptions,
+    ) -> impl Future<Output = Result<Metadata>> + Send;
+
+    /// See [`BlockingStore::discard`](super::BlockingStore::discard).
+    fn discard(&self, id: &StagedId) -> impl Future<Output = Result<()>> + Send;
+
+    /// See [`BlockingStore::list_staged`](super::BlockingStore::list_staged).
+    fn list_staged(&self) -> impl Future<Output = Result<Vec<Staged>>> + Send;
+}
+
+/// An open file of an [`AsyncStore`]; see [`BlockingFile`](super::BlockingFile) for each method.
+pub trait AsyncFile: Send + Sync + 'static {
+    /// Reads up to `len` bytes at an offset: all of them unless the file ends before.
+    fn read_bytes(&self, offset: u64, len: usize) -> impl Future<Output = Result<Bytes>> + Send;
+
+    /// Reads into `buf` at an offset; gives how many bytes, 0 at the end.
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> impl Future<Output = Result<usize>> + Send {
+        async move {
+            let bytes = self.read_bytes(offset, buf.len()).await?;
+            buf[..bytes.len()].copy_from_slice(&bytes);
+            Ok(bytes.len())
+        }
+    }
+
+    /// Writes all of `data` at an offset.
+    fn write_at(&self, offset: u64, data: &Data<'_>) -> impl Future<Output = Result<()>> + Send;
+
+    /// The length in bytes, as this handle sees it.
+    fn len(&self) -> impl Future<Output = Result<u64>> + Send;
+
+    /// What this handle sees.
+    fn metadata(&self) -> impl Future<Output = Result<Metadata>> + Send;
+
+    /// Cuts, or extends with zeros, to this length.
+    fn set_len(&self, len: u64) -> impl Future<Output = Result<()>> + Send;
+
+    /// Brings what was written to the disk without publishing it.
+    fn flush(&self) -> impl Future<Output = Result<()>> + Send;
+
+    /// Publishes what was written and closes.
+    fn commit(&self) -> impl Future<Output = Result<Metadata>> + Send;
+
+    /// Drops what was written and closes.
+    fn abort(&self) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// A running listing of an [`AsyncStore`].
+pub trait AsyncLister: Send + 'static {
+    /// The next entries, at most `max` (at least 1); empty at the end.
+    fn next_page(&mut self, max: usize) -> impl Future<Output = Result<Vec<Entry>>> + Send;
+}
+
+/// A promise of an [`AsyncStore`]: every future of it, of its files and of its listings is ready
+/// at the first poll. The sync face takes only such stores, so it can run any logic to its end
+/// by polling once, without a runtime.
+///
+/// [`Ready`](crate::adapters::Ready) and [`Park`](crate::adapters::Park) are immediate; a layer is
+/// if the store below it is and the layer itself awaits nothing else.
+pub trait Immediate: AsyncStore {}
