@@ -9,5 +9,22 @@ pub mod store;
 pub mod stores;
 
 pub use error::{Error, ErrorContext, ErrorKind, Operation, Result};
+pub use location::Location;
+pub use registry::StoreOptions;
 pub use path::{FsPath, IntoFsPath};
 pub use store::*;
+
+mod face;
+pub mod layers;
+pub mod location;
+mod logic;
+pub mod registry;
+
+pub use face::asynchronous::{Chunks, Entries, File, Fs};
+pub use logic::stream::STREAM_BLOCK;
+pub use logic::usage::DiskUsage;
+
+/// The sync face: the same names and the same methods, without `.await`.
+pub mod blocking {
+    pub use crate::face::blocking::{Chunks, DEFAULT_BLOCK, Entries, File, Fs};
+}

@@ -3,13 +3,29 @@ use bytes::Bytes;
 use crate::error::Result;
 use crate::path::FsPath;
 use crate::store::*;
+/// Options.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LocalOptions { /// d
+ pub durability: Durability, /// v
+ pub versions: Versions, /// c
+ pub create: Create, pub file_mode: Option<u32>, pub dir_mode: Option<u32> }
+/// v
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Versions { #[default] /// k
+ Keep, /// o
+ Off }
+/// c
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Create { #[default] /// k
+ Missing, /// o
+ Never }
+impl std::str::FromStr for Versions { type Err = crate::Error; fn from_str(_: &str) -> Result<Self> { todo!() } }
+impl std::str::FromStr for Create { type Err = crate::Error; fn from_str(_: &str) -> Result<Self> { todo!() } }
 /// A tree of files.
 pub struct LocalStore {}
 impl LocalStore {
-    /// Opens with options: see the registry.
-    /// # Errors
-    /// none
-    pub fn open_with(_: &str) -> Result<Self> { Ok(Self {}) }
+    /// open
+    pub fn open(_: impl AsRef<std::path::Path>, _: LocalOptions) -> Result<Self> { Ok(Self {}) }
 }
 impl BlockingStore for LocalStore {
     fn scheme(&self) -> &'static str { "file" }

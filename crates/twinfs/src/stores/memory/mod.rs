@@ -3,13 +3,18 @@ use bytes::Bytes;
 use crate::error::Result;
 use crate::path::FsPath;
 use crate::store::*;
+/// Options.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MemoryOptions { /// limit
+    pub max_bytes: Option<u64> }
 /// A tree of files.
+#[derive(Default)]
 pub struct MemoryStore {}
 impl MemoryStore {
-    /// Opens with options: see the registry.
-    /// # Errors
-    /// none
-    pub fn open_with(_: &str) -> Result<Self> { Ok(Self {}) }
+    /// new
+    pub fn new(_: MemoryOptions) -> Self { Self {} }
+    /// named
+    pub fn named(_: &str, _: MemoryOptions) -> Result<std::sync::Arc<Self>> { Ok(std::sync::Arc::new(Self {})) }
 }
 impl BlockingStore for MemoryStore {
     fn scheme(&self) -> &'static str { "memory" }

@@ -1,0 +1,257 @@
+//! The async face.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_core::Stream;
+
+use super::{file_methods, fs_methods};
+use crate::error::{Error, ErrorContext, ErrorKind, Operation, Result};
+use crate::logic::entries::Cursor;
+use crate::logic::glob::Pattern;
+use crate::logic::stream::Blocks;
+use crate::logic::usage::{DiskUsage, disk_usage};
+use crate::logic::verbs;
+use crate::path::{FsPath, IntoFsPath};
+use crate::store::{
+    AsyncFile, AsyncStore, ByteRange, CreateDirOptions, Data, Depth, DynStore, Entry, ListOptions, Metadata, Mode,
+    MoveOptions, OpenOptions, ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StatOptions, WriteItem,
+    WriteOptions,
+};
+
+/// A file system on the async face: any store, any executor.
+///
+/// Its futures run on whatever executor polls them; the work happens on twinfs's pool or network
+/// runtime. Dropping a future cancels its operation. Cloning is cheap.
+///
+/// The sync face with the same methods is [`blocking::Fs`](crate::blocking::Fs).
+///
+/// ```
+/// # smol::block_on(async {
+/// let fs = twinfs::Fs::memory();
+/// fs.write("notes/today.txt", "hello").await?;
+/// assert_eq!(fs.read("notes/today.txt").await?, "hello");
+/// # Ok::<(), twinfs::Error>(()) }).unwrap();
+/// ```
+pub struct Fs<S = DynStore> {
+    store: Arc<S>,
+}
+
+impl<S> Clone for Fs<S> {
+    fn clone(&self) -> Self {
+        Self { store: Arc::clone(&self.store) }
+    }
+}
+
+impl<S: AsyncStore> Fs<S> {
+    /// A file system over a store.
+    #[must_use]
+    pub fn new(store: S) -> Self {
+        Self { store: Arc::new(store) }
+    }
+
+    /// The store below.
+    #[must_use]
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+}
+
+macro_rules! emit_fs {
+    ($($(#[$doc:meta])* example [$first:literal $(, $more:literal)*]
+       fn $name:ident $(<$life:lifetime>)? ($($arg:ident: $ty:ty),*) -> $ret:ty = |$store:ident| $body:block)*) => {
+        impl<S: AsyncStore> Fs<S> {
+            $(
+                $(#[$doc])*
+                ///
+                /// # Examples
+                /// ```
+                /// # smol::block_on(async {
+                /// let fs = twinfs::Fs::memory();
+                #[doc = concat!($first $(, ".await", $more)*)]
+                /// # Ok::<(), twinfs::Error>(()) }).unwrap();
+                /// ```
+                pub async fn $name$(<$life>)?(&self, $($arg: $ty),*) -> Result<$ret> {
+                    let $store = &*self.store;
+                    $body
+                }
+            )*
+        }
+    };
+}
+
+fs_methods!(emit_fs);
+
+/// An open file on the async face.
+///
+/// It has a position for [`read`](Self::read), [`write`](Self::write) and [`seek`](Self::seek), and positional
+/// verbs beside it. Dropped without [`commit`](Self::commit), a writer publishes nothing.
+pub struct File<S: AsyncStore = DynStore> {
+    inner: Arc<S::File>,
+    path: FsPath,
+    mode: Mode,
+    position: u64,
+}
+
+macro_rules! emit_file {
+    ($($(#[$doc:meta])*
+       fn $name:ident $(<$life:lifetime>)? ($($arg:ident: $ty:ty),*) -> $ret:ty = |$file:ident, $operation:ident| $body:block)*) => {
+        impl<S: AsyncStore> File<S> {
+            $(
+                $(#[$doc])*
+                #[allow(clippy::len_without_is_empty, reason = "the length is fallible; emptiness is len() == 0")]
+                pub async fn $name$(<$life>)?(&self, $($arg: $ty),*) -> Result<$ret> {
+                    let $file = &*self.inner;
+                    let result: Result<$ret> = $body;
+                    result.at(Operation::$operation, &self.path)
+                }
+            )*
+        }
+    };
+}
+
+file_methods!(emit_file);
+
+impl<S: AsyncStore> File<S> {
+    pub(crate) fn new(file: S::File, path: FsPath, mode: Mode) -> Self {
+        Self { inner: Arc::new(file), path, mode, position: 0 }
+    }
+
+    /// The path it was opened at; the root for a staged upload.
+    #[must_use]
+    pub fn path(&self) -> &FsPath {
+        &self.path
+    }
+
+    /// The mode it was opened in.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Reads up to `len` bytes at the position and moves it; empty at the end.
+    ///
+    /// Cancelled, the position has not moved.
+    ///
+    /// # Errors
+    /// As [`read_at`](Self::read_at).
+    pub async fn read(&mut self, len: usize) -> Result<Bytes> {
+        let bytes = self.read_at(self.position, len).await?;
+        self.position += bytes.len() as u64;
+        Ok(bytes)
+    }
+
+    /// Reads from the position to the end.
+    ///
+    /// # Errors
+    /// As [`read_at`](Self::read_at).
+    pub async fn read_to_end(&mut self) -> Result<Bytes> {
+        let rest = self.len().await?.saturating_sub(self.position);
+        let rest = usize::try_from(rest).map_err(|_| Error::new(ErrorKind::TooLarge).with_path(&self.path))?;
+        self.read(rest).await
+    }
+
+    /// Writes all of the data at the position (mode `ab`: at the end) and moves it.
+    ///
+    /// # Errors
+    /// As [`write_at`](Self::write_at).
+    pub async fn write<'data>(&mut self, data: impl Into<Data<'data>> + Send) -> Result<()> {
+        let data = data.into();
+        let len = data.len() as u64;
+        self.write_at(self.position, data).await?;
+        self.position = if self.mode == Mode::Append { self.len().await? } else { self.position + len };
+        Ok(())
+    }
+
+    /// Moves the position, in bytes; gives the new one from the start.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a position before the start.
+    pub async fn seek(&mut self, to: std::io::SeekFrom) -> Result<u64> {
+        let len = if matches!(to, std::io::SeekFrom::End(_)) { self.len().await? } else { 0 };
+        self.position = super::blocking::seek_to(self.position, len, to)?;
+        Ok(self.position)
+    }
+
+    /// The position, in bytes from the start.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The bytes of a range as a stream of blocks of at most `block` bytes, read ahead. The range is
+    /// clipped to the file as it is now.
+    ///
+    /// # Errors
+    /// `Closed`; each block has its own.
+    pub async fn chunks(&self, range: impl Into<ByteRange> + Send, block: usize) -> Result<Chunks<S::File>> {
+        let (start, len) = range.into().resolve(self.len().await?);
+        Ok(Chunks(Blocks::new(Arc::clone(&self.inner), start, start + len, block)))
+    }
+}
+
+/// The blocks of a file as a stream.
+pub struct Chunks<F>(Blocks<F>);
+
+impl<F: AsyncFile> Chunks<F> {
+    /// The next block; `None` at the end.
+    pub async fn next(&mut self) -> Option<Result<Bytes>> {
+        std::future::poll_fn(|context| self.0.poll_next(context)).await
+    }
+}
+
+impl<F: AsyncFile> Stream for Chunks<F> {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        self.0.poll_next(context)
+    }
+}
+
+/// A listing under way on the async face.
+pub struct Entries<S: AsyncStore = DynStore>(Option<Cursor<S::Lister>>);
+
+impl<S: AsyncStore> Entries<S> {
+    fn new(cursor: Cursor<S::Lister>) -> Self {
+        Self(Some(cursor))
+    }
+
+    fn empty() -> Self {
+        Self(None)
+    }
+
+    /// The next entry; `None` at the end.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn next(&mut self) -> Result<Option<Entry>> {
+        match &mut self.0 {
+            Some(cursor) => cursor.next().await,
+            None => Ok(None),
+        }
+    }
+
+    /// The next entries, at most `max`; empty at the end.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn next_page(&mut self, max: usize) -> Result<Vec<Entry>> {
+        match &mut self.0 {
+            Some(cursor) => cursor.next_page(max).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// All that is left, in memory.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn collect_all(self) -> Result<Vec<Entry>> {
+        match self.0 {
+            Some(cursor) => cursor.collect().await,
+            None => Ok(Vec::new()),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The verbs above one store call: capability checks, the words of errors, small conveniences.
+
+use bytes::Bytes;
+
+use super::check;
+use crate::error::{ErrorContext, ErrorKind, Operation, Result};
+use crate::path::FsPath;
+use crate::store::{
+    AsyncStore, CreateDirOptions, Data, Existing, ListOptions, Metadata, MoveOptions, OpenOptions, Parents,
+    ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StatOptions, WriteItem, WriteOptions,
+};
+
+/// Adds operation, path and store to an error.
+macro_rules! at {
+    ($store:expr, $operation:ident, $path:expr, $result:expr) => {
+        $result.at(Operation::$operation, $path).map_err(|error| error.with_store($store.scheme()))
+    };
+}
+
+pub(crate) async fn stat<S: AsyncStore>(store: &S, path: &FsPath, options: &StatOptions) -> Result<Metadata> {
+    at!(store, Stat, path, check::version(store.capabilities(), options.version))?;
+    at!(store, Stat, path, store.stat(path, options).await)
+}
+
+/// What stands at a path, with `None` for nothing: also where a component above is a file.
+async fn found<S: AsyncStore>(store: &S, path: &FsPath) -> Result<Option<Metadata>> {
+    match stat(store, path, &StatOptions::default()).await {
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+pub(crate) async fn exists<S: AsyncStore>(store: &S, path: &FsPath) -> Result<bool> {
+    Ok(found(store, path).await?.is_some())
+}
+
+pub(crate) async fn is_file<S: AsyncStore>(store: &S, path: &FsPath) -> Result<bool> {
+    Ok(found(store, path).await?.is_some_and(|metadata| metadata.is_file()))
+}
+
+pub(crate) async fn is_dir<S: AsyncStore>(store: &S, path: &FsPath) -> Result<bool> {
+    Ok(found(store, path).await?.is_some_and(|metadata| metadata.is_dir()))
+}
+
+pub(crate) async fn read<S: AsyncStore>(store: &S, path: &FsPath, options: &ReadOptions) -> Result<Bytes> {
+    at!(store, Read, path, check::version(store.capabilities(), options.if_version.is_some()))?;
+    at!(store, Read, path, store.read(path, options).await)
+}
+
+pub(crate) async fn read_many<S: AsyncStore>(
+    store: &S,
+    paths: &[FsPath],
+    options: &ReadOptions,
+) -> Result<Vec<Result<Bytes>>> {
+    check::version(store.capabilities(), options.if_version.is_some()).during(Operation::ReadMany)?;
+    let results = store.read_many(paths, options).await.during(Operation::ReadMany)?;
+    Ok(paths.iter().zip(results).map(|(path, result)| at!(store, Read, path, result)).collect())
+}
+
+pub(crate) async fn stat_many<S: AsyncStore>(
+    store: &S,
+    paths: &[FsPath],
+    options: &StatOptions,
+) -> Result<Vec<Result<Metadata>>> {
+    check::version(store.capabilities(), options.version).during(Operation::Stat)?;
+    let results = store.stat_many(paths, options).await.during(Operation::Stat)?;
+    Ok(paths.iter().zip(results).map(|(path, result)| at!(store, Stat, path, result)).collect())
+}
+
+pub(crate) async fn write<S: AsyncStore>(
+    store: &S,
+    path: &FsPath,
+    data: &Data<'_>,
+    options: &WriteOptions,
+) -> Result<Metadata> {
+    let caps = store.capabilities();
+    at!(store, Write, path, check::write(caps, options))?;
+    at!(store, Write, path, check::size(caps, data.len() as u64))?;
+    at!(store, Write, path, store.write(path, data, options).await)
+}
+
+pub(crate) async fn write_many<S: AsyncStore>(
+    store: &S,
+    items: &[WriteItem<'_>],
+    options: &WriteOptions,
+) -> Result<Vec<Result<Metadata>>> {
+    check::write_many(store.capabilities(), items, options).during(Operation::WriteMany)?;
+    let results = store.write_many(items, options).await.during(Operation::WriteMany)?;
+    Ok(items.iter().zip(results).map(|(item, result)| at!(store, Write, &item.path, result)).collect())
+}
+
+pub(crate) async fn open<S: AsyncStore>(store: &S, path: &FsPath, options: &OpenOptions) -> Result<S::File> {
+    at!(store, Open, path, check::open(store.capabilities(), options))?;
+    at!(store, Open, path, store.open(path, options).await)
+}
+
+pub(crate) async fn list<S: AsyncStore>(store: &S, path: &FsPath, options: &ListOptions) -> Result<S::Lister> {
+    at!(store, List, path, store.list(path, options).await)
+}
+
+pub(crate) async fn create_dir<S: AsyncStore>(store: &S, path: &FsPath, options: &CreateDirOptions) -> Result<()> {
+    at!(store, CreateDir, path, check::writable(store.capabilities()))?;
+    at!(store, CreateDir, path, check::durability(store.capabilities(), options.durability))?;
+    at!(store, CreateDir, path, store.create_dir(path, options).await)
+}
+
+/// `mkdir`: the parent must be there, the directory must not.
+pub(crate) const MKDIR: CreateDirOptions =
+    CreateDirOptions { parents: Parents::Require, existing: Existing::Refuse, durability: None };
+
+/// `mkdir -p`.
+pub(crate) const MKDIR_ALL: CreateDirOptions =
+    CreateDirOptions { parents: Parents::Create, existing: Existing::Keep, durability: None };
+
+macro_rules! removals {
+    ($($name:ident $operation:ident;)*) => {$(
+        pub(crate) async fn $name<S: AsyncStore>(store: &S, path: &FsPath, options: &RemoveOptions) -> Result<()> {
+            at!(store, $operation, path, check::writable(store.capabilities()))?;
+            at!(store, $operation, path, check::durability(store.capabilities(), options.durability))?;
+            at!(store, $operation, path, store.$name(path, options).await)
+        }
+    )*};
+}
+
+removals! {
+    remove Remove;
+    remove_dir RemoveDir;
+    remove_all RemoveAll;
+}
+
+fn check_move<S: AsyncStore>(store: &S, options: &MoveOptions) -> Result<()> {
+    let caps = store.capabilities();
+    check::writable(caps)?;
+    check::condition(caps, &options.condition)?;
+    check::durability(caps, options.durability)
+}
+
+pub(crate) async fn rename<S: AsyncStore>(store: &S, from: &FsPath, to: &FsPath, options: &MoveOptions) -> Result<()> {
+    at!(store, Rename, from, check_move(store, options))?;
+    at!(store, Rename, from, store.rename(from, to, options).await)
+}
+
+pub(crate) async fn copy<S: AsyncStore>(
+    store: &S,
+    from: &FsPath,
+    to: &FsPath,
+    options: &MoveOptions,
+) -> Result<Metadata> {
+    at!(store, Copy, from, check_move(store, options))?;
+    at!(store, Copy, from, store.copy(from, to, options).await)
+}
+
+fn check_staged<S: AsyncStore>(store: &S) -> Result<()> {
+    check::writable(store.capabilities())?;
+    check::staged_uploads(store.capabilities())
+}
+
+pub(crate) async fn stage<S: AsyncStore>(store: &S, options: &StageOptions) -> Result<StagedId> {
+    check_staged(store).during(Operation::Stage)?;
+    store.stage(options).await.during(Operation::Stage)
+}
+
+pub(crate) async fn reopen<S: AsyncStore>(store: &S, id: &StagedId) -> Result<S::File> {
+    check_staged(store).during(Operation::Reopen)?;
+    store.reopen(id).await.during(Operation::Reopen)
+}
+
+pub(crate) async fn publish<S: AsyncStore>(
+    store: &S,
+    id: &StagedId,
+    path: &FsPath,
+    options: &WriteOptions,
+) -> Result<Metadata> {
+    at!(store, Publish, path, check_staged(store))?;
+    at!(store, Publish, path, check::write(store.capabilities(), options))?;
+    at!(store, Publish, path, store.publish(id, path, options).await)
+}
+
+pub(crate) async fn discard<S: AsyncStore>(store: &S, id: &StagedId) -> Result<()> {
+    check_staged(store).during(Operation::Discard)?;
+    store.discard(id).await.during(Operation::Discard)
+}
+
+pub(crate) async fn list_staged<S: AsyncStore>(store: &S) -> Result<Vec<Staged>> {
+    check_staged(store).during(Operation::ListStaged)?;
+    store.list_staged().await.during(Operation::ListStaged)
+}
