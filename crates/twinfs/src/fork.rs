@@ -1,14 +1,14 @@
 //! Life after `fork(2)`: threads do not follow into the child, so whatever owns threads is
 //! forgotten there and built anew, and no lock of twinfs is held while the fork happens.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
 /// Forks since the program started, counted in the child.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
-/// What to forget in a child.
-static RESETS: Mutex<Vec<fn()>> = Mutex::new(Vec::new());
+/// What to forget in a child: few enough for a fixed list, which needs no lock.
+static RESETS: [AtomicPtr<()>; 16] = [const { AtomicPtr::new(std::ptr::null_mut()) }; 16];
+static REGISTERED: AtomicUsize = AtomicUsize::new(0);
 /// Sections inside which no fork may happen; the top bit says that a fork waits.
 static SECTIONS: AtomicUsize = AtomicUsize::new(0);
 const FORKING: usize = 1 << (usize::BITS - 1);
@@ -19,11 +19,16 @@ pub fn generation() -> u64 {
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// Registers what a child must forget. It runs between fork and the child's next line, so it only
-/// stores atomics; nothing is dropped there.
-pub(crate) fn on_child(reset: fn()) {
-    install();
-    RESETS.lock().unwrap_or_else(PoisonError::into_inner).push(reset);
+/// Registers, once for each `flag`, what a child must forget. It runs between fork and the child's
+/// next line, so it only stores atomics; nothing is dropped there.
+pub(crate) fn on_child(flag: &AtomicBool, reset: fn()) {
+    // The section makes flag and entry one step for a fork in another thread.
+    let _section = section();
+    if !flag.swap(true, Ordering::AcqRel)
+        && let Some(entry) = RESETS.get(REGISTERED.fetch_add(1, Ordering::AcqRel))
+    {
+        entry.store(reset as *mut (), Ordering::Release);
+    }
 }
 
 /// A section that holds locks; a fork waits until it ends. Sections must be short, must not nest
@@ -48,14 +53,16 @@ impl Drop for Section {
 }
 
 fn install() {
-    static INSTALLED: Once = Once::new();
-    INSTALLED.call_once(|| {
-        // SAFETY: the three handlers are `extern "C"` functions without captured state that live as
-        // long as the program; they only touch atomics and, in `prepare`, wait for short sections.
-        let status = unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
-        // Only ENOMEM is possible; then a fork behaves as it would without us.
-        debug_assert_eq!(status, 0);
-    });
+    // A flag and not a `Once`: a fork during a `Once` would leave it for ever half done in the child.
+    static INSTALLED: AtomicBool = AtomicBool::new(false);
+    if INSTALLED.load(Ordering::Acquire) || INSTALLED.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    // SAFETY: the three handlers are `extern "C"` functions without captured state that live as long
+    // as the program; they only touch atomics and, in `prepare`, wait for short sections.
+    let status = unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
+    // Only ENOMEM is possible; then a fork behaves as it would without us.
+    debug_assert_eq!(status, 0);
 }
 
 extern "C" fn prepare() {
@@ -71,10 +78,11 @@ extern "C" fn parent() {
 
 extern "C" fn child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
-    // No other thread exists here. If one of the parent's held the list while it forked, a
-    // registration was under way whose owner does not exist in this process either.
-    if let Ok(resets) = RESETS.try_lock() {
-        for reset in resets.iter() {
+    for entry in &RESETS {
+        let reset = entry.load(Ordering::Acquire);
+        if !reset.is_null() {
+            // SAFETY: only `on_child` stores here, and it stores function pointers of this type.
+            let reset: fn() = unsafe { std::mem::transmute::<*mut (), fn()>(reset) };
             reset();
         }
     }

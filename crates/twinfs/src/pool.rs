@@ -41,7 +41,10 @@ struct Pool {
 struct State {
     queue: VecDeque<Job>,
     workers: usize,
+    /// Workers that wait and that nobody has woken yet.
     idle: usize,
+    /// Workers that were woken and have not run yet.
+    woken: usize,
     /// Jobs taken so far; standing still means stalled.
     taken: u64,
     overseer: bool,
@@ -57,8 +60,8 @@ fn pool() -> &'static Pool {
         return unsafe { &*existing };
     }
     // Forgotten, not dropped, in a forked child: its threads are not there.
-    static REGISTERED: std::sync::Once = std::sync::Once::new();
-    REGISTERED.call_once(|| fork::on_child(|| POOL.store(std::ptr::null_mut(), Ordering::Release)));
+    static REGISTERED: AtomicBool = AtomicBool::new(false);
+    fork::on_child(&REGISTERED, || POOL.store(std::ptr::null_mut(), Ordering::Release));
     let fresh = Box::into_raw(Box::new(Pool {
         state: Mutex::default(),
         work: Condvar::new(),
@@ -105,6 +108,9 @@ impl Pool {
         }
         state.queue.push_back(job);
         if state.idle > 0 {
+            // Claimed here and not where it wakes, so that the next job does not count on it, too.
+            state.idle -= 1;
+            state.woken += 1;
             drop(state);
             self.work.notify_one();
         } else if state.workers >= self.cores && !state.overseer {
@@ -137,13 +143,18 @@ impl Pool {
                 state = self.lock();
             }
             state.idle += 1;
-            let (woken, timeout) =
-                self.work.wait_timeout(state, LINGER).unwrap_or_else(PoisonError::into_inner);
-            state = woken;
-            state.idle -= 1;
-            if timeout.timed_out() && state.queue.is_empty() && state.workers > self.cores {
-                state.workers -= 1;
-                return;
+            loop {
+                let (again, timeout) = self.work.wait_timeout(state, LINGER).unwrap_or_else(PoisonError::into_inner);
+                state = again;
+                if state.woken > 0 {
+                    state.woken -= 1;
+                    break;
+                }
+                if timeout.timed_out() && state.workers > self.cores {
+                    state.idle -= 1;
+                    state.workers -= 1;
+                    return;
+                }
             }
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::blocking;
 use crate::error::{Error, ErrorContext, ErrorKind, Operation, Result};
 use crate::face::asynchronous::Fs;
+use crate::fork;
 use crate::layers::Timeout;
 use crate::location::Location;
 use crate::pool;
@@ -115,6 +116,7 @@ fn factories() -> &'static RwLock<BTreeMap<String, Factory>> {
 /// # Ok::<(), twinfs::Error>(())
 /// ```
 pub fn register(scheme: &str, factory: Factory) {
+    let _section = fork::section();
     let mut known = factories().write().unwrap_or_else(PoisonError::into_inner);
     known.insert(scheme.to_ascii_lowercase(), factory);
 }
@@ -132,6 +134,7 @@ fn open(url: &str, options: StoreOptions) -> Result<Opened> {
     merged.0.extend(options.0);
     let timeout = merged.take_seconds("timeout")?;
     let factory = {
+        let _section = fork::section();
         let known = factories().read().unwrap_or_else(PoisonError::into_inner);
         known.get(&location.scheme).cloned().ok_or_else(|| {
             let names: Vec<&str> = known.keys().map(String::as_str).collect();

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread;
@@ -44,8 +44,8 @@ fn timer() -> Result<&'static Timer> {
         return Ok(unsafe { &*existing });
     }
     static STARTING: Mutex<()> = Mutex::new(());
-    static REGISTERED: std::sync::Once = std::sync::Once::new();
-    REGISTERED.call_once(|| fork::on_child(|| TIMER.store(std::ptr::null_mut(), Ordering::Release)));
+    static REGISTERED: AtomicBool = AtomicBool::new(false);
+    fork::on_child(&REGISTERED, || TIMER.store(std::ptr::null_mut(), Ordering::Release));
     let _section = fork::section();
     let _starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
     let existing = TIMER.load(Ordering::Acquire);
