@@ -10,8 +10,8 @@ pub mod stores;
 
 pub use error::{Error, ErrorContext, ErrorKind, Operation, Result};
 pub use location::Location;
-pub use registry::StoreOptions;
 pub use path::{FsPath, IntoFsPath};
+pub use registry::StoreOptions;
 pub use store::*;
 
 mod face;

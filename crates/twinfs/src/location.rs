@@ -27,10 +27,17 @@ impl Location {
     /// `InvalidInput` for an empty text, or percent-encoding that is not UTF-8.
     pub fn parse(text: &str) -> Result<Self> {
         if text.is_empty() {
-            return Err(invalid("a location is empty; give a path such as ./data or a URL such as memory://name"));
+            return Err(invalid(
+                "a location is empty; give a path such as ./data or a URL such as memory://name",
+            ));
         }
         let Some((scheme, rest)) = text.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) else {
-            return Ok(Self { scheme: "file".into(), authority: String::new(), path: text.into(), query: Vec::new() });
+            return Ok(Self {
+                scheme: "file".into(),
+                authority: String::new(),
+                path: text.into(),
+                query: Vec::new(),
+            });
         };
         let scheme = scheme.to_ascii_lowercase();
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -38,7 +45,8 @@ impl Location {
             Some(slash) => rest.split_at(slash),
             None => (rest, ""),
         };
-        let path = if scheme.ends_with("http") || scheme.ends_with("https") { decode(path)? } else { path.into() };
+        let path =
+            if scheme.ends_with("http") || scheme.ends_with("https") { decode(path)? } else { path.into() };
         let query = query
             .split('&')
             .filter(|pair| !pair.is_empty())

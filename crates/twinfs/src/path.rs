@@ -44,9 +44,7 @@ impl FsPath {
         let trimmed = text.trim_matches('/');
         match check(trimmed) {
             Ok(()) => Ok(Self(Arc::from(trimmed))),
-            Err(rule) => Err(Error::new(ErrorKind::InvalidPath)
-                .with_raw_path(text)
-                .with_message(rule)),
+            Err(rule) => Err(Error::new(ErrorKind::InvalidPath).with_raw_path(text).with_message(rule)),
         }
     }
 
@@ -158,7 +156,9 @@ fn check(path: &str) -> std::result::Result<(), &'static str> {
     }
     // ASCII controls are single bytes in UTF-8, so the byte test is exact and fast; the C1
     // controls (U+0080 to U+009F) start with 0xC2 and need the look at characters.
-    if path.bytes().any(|byte| byte < 0x20 || byte == 0x7f || byte == 0xc2) && path.chars().any(char::is_control) {
+    if path.bytes().any(|byte| byte < 0x20 || byte == 0x7f || byte == 0xc2)
+        && path.chars().any(char::is_control)
+    {
         return Err("a path must not contain NUL or another control character");
     }
     path.split('/').try_for_each(check_component)
@@ -262,8 +262,21 @@ mod tests {
         let long = "x".repeat(256);
         let deep = "x/".repeat(2100);
         for text in [
-            "..", "a/..", "../a", "a/../b", ".", "a/./b", "a//b", "a\0b", "a\nb", "a\u{7f}", "a\u{85}b",
-            ".twinfs-x", "a/.twinfs-staged/b", &long, &deep,
+            "..",
+            "a/..",
+            "../a",
+            "a/../b",
+            ".",
+            "a/./b",
+            "a//b",
+            "a\0b",
+            "a\nb",
+            "a\u{7f}",
+            "a\u{85}b",
+            ".twinfs-x",
+            "a/.twinfs-staged/b",
+            &long,
+            &deep,
         ] {
             let error = FsPath::new(text).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidPath, "{text:?}");

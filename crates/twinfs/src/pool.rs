@@ -144,7 +144,8 @@ impl Pool {
             }
             state.idle += 1;
             loop {
-                let (again, timeout) = self.work.wait_timeout(state, LINGER).unwrap_or_else(PoisonError::into_inner);
+                let (again, timeout) =
+                    self.work.wait_timeout(state, LINGER).unwrap_or_else(PoisonError::into_inner);
                 state = again;
                 if state.woken > 0 {
                     state.woken -= 1;
@@ -171,7 +172,11 @@ impl Pool {
             drop(state);
             thread::sleep(STALL);
             state = self.lock();
-            if !state.queue.is_empty() && state.taken == seen && state.idle == 0 && state.workers < MAX_WORKERS {
+            if !state.queue.is_empty()
+                && state.taken == seen
+                && state.idle == 0
+                && state.workers < MAX_WORKERS
+            {
                 // If the system refuses a thread now, the next round tries again.
                 let _ = self.spawn_worker(&mut state);
             }
@@ -181,13 +186,16 @@ impl Pool {
 
 fn spawn_thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
     thread::Builder::new().name(name.into()).spawn(body).map(drop).map_err(|error| {
-        Error::from_io(error).with_message("no worker thread could be started; raise the limit of threads (ulimit -u)")
+        Error::from_io(error)
+            .with_message("no worker thread could be started; raise the limit of threads (ulimit -u)")
     })
 }
 
 /// Runs `body` on the pool. Dropping the future before the job starts means it never runs; after
 /// that the job runs to its end and its result is dropped.
-pub fn run<T: Send + 'static>(body: impl FnOnce() -> Result<T> + Send + 'static) -> impl Future<Output = Result<T>> + Send {
+pub fn run<T: Send + 'static>(
+    body: impl FnOnce() -> Result<T> + Send + 'static,
+) -> impl Future<Output = Result<T>> + Send {
     let mut start = Some(body);
     let mut task: Option<Task<T>> = None;
     // Lazy, as futures are: nothing is queued before the first poll.
@@ -221,14 +229,16 @@ struct Task<T>(Arc<Slot<T>>);
 
 impl<T: Send + 'static> Task<T> {
     fn submit(body: impl FnOnce() -> Result<T> + Send + 'static) -> Result<Self> {
-        let slot = Arc::new(Slot { cancelled: AtomicBool::new(false), outcome: Mutex::new(Outcome::Pending(None)) });
+        let slot =
+            Arc::new(Slot { cancelled: AtomicBool::new(false), outcome: Mutex::new(Outcome::Pending(None)) });
         let shared = Arc::clone(&slot);
         submit(move || {
             if shared.cancelled.load(Ordering::Acquire) {
                 return;
             }
             let result = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
-                Err(Error::new(ErrorKind::Io).with_message("a worker panicked; this is a fault of twinfs, please report it"))
+                Err(Error::new(ErrorKind::Io)
+                    .with_message("a worker panicked; this is a fault of twinfs, please report it"))
             });
             shared.complete(result);
         })?;
@@ -270,7 +280,9 @@ impl<T> Future for Task<T> {
                 Outcome::Done(result) => Poll::Ready(result),
                 Outcome::Pending(_) | Outcome::Taken => Poll::Pending,
             },
-            Outcome::Taken => Poll::Ready(Err(Error::new(ErrorKind::Closed).with_message("polled after it was done"))),
+            Outcome::Taken => {
+                Poll::Ready(Err(Error::new(ErrorKind::Closed).with_message("polled after it was done")))
+            }
         }
     }
 }
@@ -293,7 +305,14 @@ pub fn for_each(count: usize, grain: usize, body: impl Fn(usize) + Send + Sync +
     let grain = grain.max(1);
     let runs = count.div_ceil(grain);
     let helpers = parallelism().saturating_sub(1).min(runs.saturating_sub(1));
-    let crew = Arc::new(Crew { next: AtomicUsize::new(0), working: Mutex::new(0), done: Condvar::new(), body, count, grain });
+    let crew = Arc::new(Crew {
+        next: AtomicUsize::new(0),
+        working: Mutex::new(0),
+        done: Condvar::new(),
+        body,
+        count,
+        grain,
+    });
     for _ in 0..helpers {
         let crew = Arc::clone(&crew);
         // If no worker can be had, this thread does it all.

@@ -48,7 +48,9 @@ impl StoreOptions {
     pub fn take_parsed<T: std::str::FromStr>(&mut self, name: &str, expected: &str) -> Result<Option<T>> {
         match self.0.remove(name) {
             None => Ok(None),
-            Some(text) => text.parse().map(Some).map_err(|_| invalid(format!("option '{name}' must be {expected}"))),
+            Some(text) => {
+                text.parse().map(Some).map_err(|_| invalid(format!("option '{name}' must be {expected}")))
+            }
         }
     }
 

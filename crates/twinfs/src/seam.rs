@@ -53,7 +53,8 @@ fn timer() -> Result<&'static Timer> {
         // SAFETY: as above.
         return Ok(unsafe { &*existing });
     }
-    let fresh: &'static Timer = Box::leak(Box::new(Timer { waiting: Mutex::default(), changed: Condvar::new() }));
+    let fresh: &'static Timer =
+        Box::leak(Box::new(Timer { waiting: Mutex::default(), changed: Condvar::new() }));
     thread::Builder::new().name("twinfs-timer".into()).spawn(|| fresh.run()).map_err(Error::from_io)?;
     TIMER.store(std::ptr::from_ref(fresh).cast_mut(), Ordering::Release);
     Ok(fresh)

@@ -9,9 +9,9 @@ use crate::path::FsPath;
 use crate::pool;
 use crate::store::verbs::{Hop, for_each_file_verb, for_each_store_verb};
 use crate::store::{
-    AsyncFile, AsyncLister, AsyncStore, BlockingFile, BlockingLister, BlockingStore, Capabilities, CreateDirOptions,
-    Data, Entry, ListOptions, Metadata, MoveOptions, OpenOptions, ReadOptions, RemoveOptions, StageOptions, Staged,
-    StagedId, StatOptions, WriteItem, WriteOptions,
+    AsyncFile, AsyncLister, AsyncStore, BlockingFile, BlockingLister, BlockingStore, Capabilities,
+    CreateDirOptions, Data, Entry, ListOptions, Metadata, MoveOptions, OpenOptions, ReadOptions,
+    RemoveOptions, StageOptions, Staged, StagedId, StatOptions, WriteItem, WriteOptions,
 };
 
 /// A blocking store whose verbs run on the worker pool: the async face of local disk.

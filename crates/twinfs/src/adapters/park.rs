@@ -13,9 +13,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::path::FsPath;
 use crate::store::verbs::{for_each_file_verb, for_each_store_verb};
 use crate::store::{
-    AsyncFile, AsyncLister, AsyncStore, Capabilities, CreateDirOptions, Data, Entry, Immediate, ListOptions, Metadata,
-    MoveOptions, OpenOptions, ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StatOptions, WriteItem,
-    WriteOptions,
+    AsyncFile, AsyncLister, AsyncStore, Capabilities, CreateDirOptions, Data, Entry, Immediate, ListOptions,
+    Metadata, MoveOptions, OpenOptions, ReadOptions, RemoveOptions, StageOptions, Staged, StagedId,
+    StatOptions, WriteItem, WriteOptions,
 };
 
 struct Unpark {
@@ -46,8 +46,9 @@ impl Wake for Unpark {
 /// could never end.
 pub fn park_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     if crate::seam::on_own_runtime() {
-        return Err(Error::new(ErrorKind::InvalidInput)
-            .with_message("the sync face was called on a thread of twinfs's own runtime; use the async face there"));
+        return Err(Error::new(ErrorKind::InvalidInput).with_message(
+            "the sync face was called on a thread of twinfs's own runtime; use the async face there",
+        ));
     }
     let unpark = Arc::new(Unpark { thread: thread::current(), woken: AtomicBool::new(false) });
     let waker = Waker::from(Arc::clone(&unpark));

@@ -11,9 +11,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::path::FsPath;
 use crate::store::verbs::{for_each_file_verb, for_each_store_verb};
 use crate::store::{
-    AsyncFile, AsyncLister, AsyncStore, BlockingFile, BlockingLister, BlockingStore, Capabilities, CreateDirOptions,
-    Data, Entry, Immediate, ListOptions, Metadata, MoveOptions, OpenOptions, ReadOptions, RemoveOptions, StageOptions,
-    Staged, StagedId, StatOptions, WriteItem, WriteOptions,
+    AsyncFile, AsyncLister, AsyncStore, BlockingFile, BlockingLister, BlockingStore, Capabilities,
+    CreateDirOptions, Data, Entry, Immediate, ListOptions, Metadata, MoveOptions, OpenOptions, ReadOptions,
+    RemoveOptions, StageOptions, Staged, StagedId, StatOptions, WriteItem, WriteOptions,
 };
 
 /// Runs a future that is ready at the first poll; no runtime, no thread, no allocation.
@@ -24,8 +24,9 @@ use crate::store::{
 pub fn ready<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     match pin!(future).as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => result,
-        Poll::Pending => Err(Error::new(ErrorKind::Io)
-            .with_message("a store or layer of the sync face was not ready at once; it must not implement Immediate")),
+        Poll::Pending => Err(Error::new(ErrorKind::Io).with_message(
+            "a store or layer of the sync face was not ready at once; it must not implement Immediate",
+        )),
     }
 }
 

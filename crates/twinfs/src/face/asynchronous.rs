@@ -16,9 +16,9 @@ use crate::logic::usage::{DiskUsage, disk_usage};
 use crate::logic::verbs;
 use crate::path::{FsPath, IntoFsPath};
 use crate::store::{
-    AsyncFile, AsyncStore, ByteRange, CreateDirOptions, Data, Depth, DynStore, Entry, ListOptions, Metadata, Mode,
-    MoveOptions, OpenOptions, ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StatOptions, WriteItem,
-    WriteOptions,
+    AsyncFile, AsyncStore, ByteRange, CreateDirOptions, Data, Depth, DynStore, Entry, ListOptions, Metadata,
+    Mode, MoveOptions, OpenOptions, ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StatOptions,
+    WriteItem, WriteOptions,
 };
 
 /// A file system on the async face: any store, any executor.
@@ -149,7 +149,8 @@ impl<S: AsyncStore> File<S> {
     /// As [`read_at`](Self::read_at).
     pub async fn read_to_end(&mut self) -> Result<Bytes> {
         let rest = self.len().await?.saturating_sub(self.position);
-        let rest = usize::try_from(rest).map_err(|_| Error::new(ErrorKind::TooLarge).with_path(&self.path))?;
+        let rest =
+            usize::try_from(rest).map_err(|_| Error::new(ErrorKind::TooLarge).with_path(&self.path))?;
         self.read(rest).await
     }
 

@@ -18,9 +18,9 @@ use crate::logic::usage::{DiskUsage, disk_usage};
 use crate::logic::verbs;
 use crate::path::{FsPath, IntoFsPath};
 use crate::store::{
-    AsyncFile, ByteRange, CreateDirOptions, Data, Depth, DynStore, Entry, Immediate, ListOptions, Metadata, Mode,
-    MoveOptions, OpenOptions, ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StatOptions, SyncFace,
-    WriteItem, WriteOptions,
+    AsyncFile, ByteRange, CreateDirOptions, Data, Depth, DynStore, Entry, Immediate, ListOptions, Metadata,
+    Mode, MoveOptions, OpenOptions, ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StatOptions,
+    SyncFace, WriteItem, WriteOptions,
 };
 
 /// A file system on the sync face.
@@ -143,7 +143,8 @@ impl<S: Immediate> File<S> {
     /// As [`read_at`](Self::read_at).
     pub fn read_to_end(&mut self) -> Result<Bytes> {
         let rest = self.len()?.saturating_sub(self.position);
-        let rest = usize::try_from(rest).map_err(|_| Error::new(ErrorKind::TooLarge).with_path(&self.path))?;
+        let rest =
+            usize::try_from(rest).map_err(|_| Error::new(ErrorKind::TooLarge).with_path(&self.path))?;
         self.read(rest)
     }
 

@@ -9,9 +9,9 @@ use crate::error::{Operation, Result};
 use crate::path::FsPath;
 use crate::store::verbs::{for_each_file_verb, for_each_store_verb};
 use crate::store::{
-    AsyncFile, AsyncLister, AsyncStore, Capabilities, CreateDirOptions, Data, Entry, Immediate, ListOptions, Metadata,
-    MoveOptions, OpenOptions, ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StatOptions, WriteItem,
-    WriteOptions,
+    AsyncFile, AsyncLister, AsyncStore, Capabilities, CreateDirOptions, Data, Entry, Immediate, ListOptions,
+    Metadata, MoveOptions, OpenOptions, ReadOptions, RemoveOptions, StageOptions, Staged, StagedId,
+    StatOptions, WriteItem, WriteOptions,
 };
 
 /// One call of a store, file or listing, as a layer sees it.
@@ -84,31 +84,81 @@ pub trait ImmediateAround: Around {}
 impl<S: Immediate, A: ImmediateAround> Immediate for Layered<S, A> {}
 
 macro_rules! operation_of {
-    (stat) => { Operation::Stat };
-    (stat_many) => { Operation::Stat };
-    (read) => { Operation::Read };
-    (read_many) => { Operation::ReadMany };
-    (write) => { Operation::Write };
-    (write_many) => { Operation::WriteMany };
-    (create_dir) => { Operation::CreateDir };
-    (remove) => { Operation::Remove };
-    (remove_dir) => { Operation::RemoveDir };
-    (remove_all) => { Operation::RemoveAll };
-    (rename) => { Operation::Rename };
-    (copy) => { Operation::Copy };
-    (stage) => { Operation::Stage };
-    (publish) => { Operation::Publish };
-    (discard) => { Operation::Discard };
-    (list_staged) => { Operation::ListStaged };
-    (open) => { Operation::Open };
-    (reopen) => { Operation::Reopen };
-    (read_bytes) => { Operation::Read };
-    (len) => { Operation::Stat };
-    (metadata) => { Operation::Stat };
-    (set_len) => { Operation::Truncate };
-    (flush) => { Operation::Flush };
-    (commit) => { Operation::Commit };
-    (abort) => { Operation::Abort };
+    (stat) => {
+        Operation::Stat
+    };
+    (stat_many) => {
+        Operation::Stat
+    };
+    (read) => {
+        Operation::Read
+    };
+    (read_many) => {
+        Operation::ReadMany
+    };
+    (write) => {
+        Operation::Write
+    };
+    (write_many) => {
+        Operation::WriteMany
+    };
+    (create_dir) => {
+        Operation::CreateDir
+    };
+    (remove) => {
+        Operation::Remove
+    };
+    (remove_dir) => {
+        Operation::RemoveDir
+    };
+    (remove_all) => {
+        Operation::RemoveAll
+    };
+    (rename) => {
+        Operation::Rename
+    };
+    (copy) => {
+        Operation::Copy
+    };
+    (stage) => {
+        Operation::Stage
+    };
+    (publish) => {
+        Operation::Publish
+    };
+    (discard) => {
+        Operation::Discard
+    };
+    (list_staged) => {
+        Operation::ListStaged
+    };
+    (open) => {
+        Operation::Open
+    };
+    (reopen) => {
+        Operation::Reopen
+    };
+    (read_bytes) => {
+        Operation::Read
+    };
+    (len) => {
+        Operation::Stat
+    };
+    (metadata) => {
+        Operation::Stat
+    };
+    (set_len) => {
+        Operation::Truncate
+    };
+    (flush) => {
+        Operation::Flush
+    };
+    (commit) => {
+        Operation::Commit
+    };
+    (abort) => {
+        Operation::Abort
+    };
 }
 
 macro_rules! impl_layered {

@@ -30,7 +30,11 @@ impl<S: crate::AsyncStore> Timeout<S> {
 }
 
 impl Around for OperationTimeout {
-    async fn around<T: Send>(&self, call: Call, operation: impl Future<Output = Result<T>> + Send) -> Result<T> {
+    async fn around<T: Send>(
+        &self,
+        call: Call,
+        operation: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
         let mut operation = pin!(operation);
         let mut limit = pin!(seam::sleep(self.0));
         std::future::poll_fn(|context| {

@@ -2,7 +2,9 @@
 //! [`Capabilities`].
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{Capabilities, Condition, Durability, Mode, OpenOptions, Publish, WriteItem, WriteOptions};
+use crate::store::{
+    Capabilities, Condition, Durability, Mode, OpenOptions, Publish, WriteItem, WriteOptions,
+};
 
 fn refuse(what: &'static str) -> Result<()> {
     Err(Error::new(ErrorKind::Unsupported).with_message(what))
@@ -15,7 +17,9 @@ pub(crate) fn writable(caps: &Capabilities) -> Result<()> {
 
 pub(crate) fn condition(caps: &Capabilities, condition: &Condition) -> Result<()> {
     match condition {
-        Condition::IfAbsent if !caps.if_absent => refuse("this store cannot write only where nothing is (if-absent)"),
+        Condition::IfAbsent if !caps.if_absent => {
+            refuse("this store cannot write only where nothing is (if-absent)")
+        }
         Condition::IfVersion(_) if !caps.if_version => refuse("this store keeps no versions (if-version)"),
         _ => Ok(()),
     }

@@ -42,7 +42,9 @@ impl Pattern {
     }
 
     pub(crate) fn matches(&self, entry: &Entry) -> bool {
-        (!self.only_dirs || entry.is_dir()) && entry.raw_name.is_none() && self.matcher.is_match(entry.path.as_str())
+        (!self.only_dirs || entry.is_dir())
+            && entry.raw_name.is_none()
+            && self.matcher.is_match(entry.path.as_str())
     }
 }
 

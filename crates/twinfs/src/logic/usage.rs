@@ -22,7 +22,9 @@ pub struct DiskUsage {
 pub(crate) async fn disk_usage<S: AsyncStore>(store: &S, path: &FsPath) -> Result<DiskUsage> {
     let options =
         ListOptions { depth: Depth::Recursive, order: Order::Unordered, metadata: true, start_after: None };
-    let lister = verbs::list(store, path, &options).await.map_err(|error| error.with_operation(Operation::DiskUsage))?;
+    let lister = verbs::list(store, path, &options)
+        .await
+        .map_err(|error| error.with_operation(Operation::DiskUsage))?;
     let mut cursor = Cursor::new(lister, None);
     let mut usage = DiskUsage::default();
     loop {

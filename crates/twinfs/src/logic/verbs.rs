@@ -95,11 +95,19 @@ pub(crate) async fn open<S: AsyncStore>(store: &S, path: &FsPath, options: &Open
     at!(store, Open, path, store.open(path, options).await)
 }
 
-pub(crate) async fn list<S: AsyncStore>(store: &S, path: &FsPath, options: &ListOptions) -> Result<S::Lister> {
+pub(crate) async fn list<S: AsyncStore>(
+    store: &S,
+    path: &FsPath,
+    options: &ListOptions,
+) -> Result<S::Lister> {
     at!(store, List, path, store.list(path, options).await)
 }
 
-pub(crate) async fn create_dir<S: AsyncStore>(store: &S, path: &FsPath, options: &CreateDirOptions) -> Result<()> {
+pub(crate) async fn create_dir<S: AsyncStore>(
+    store: &S,
+    path: &FsPath,
+    options: &CreateDirOptions,
+) -> Result<()> {
     at!(store, CreateDir, path, check::writable(store.capabilities()))?;
     at!(store, CreateDir, path, check::durability(store.capabilities(), options.durability))?;
     at!(store, CreateDir, path, store.create_dir(path, options).await)
@@ -136,7 +144,12 @@ fn check_move<S: AsyncStore>(store: &S, options: &MoveOptions) -> Result<()> {
     check::durability(caps, options.durability)
 }
 
-pub(crate) async fn rename<S: AsyncStore>(store: &S, from: &FsPath, to: &FsPath, options: &MoveOptions) -> Result<()> {
+pub(crate) async fn rename<S: AsyncStore>(
+    store: &S,
+    from: &FsPath,
+    to: &FsPath,
+    options: &MoveOptions,
+) -> Result<()> {
     at!(store, Rename, from, check_move(store, options))?;
     at!(store, Rename, from, store.rename(from, to, options).await)
 }

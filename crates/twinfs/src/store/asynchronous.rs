@@ -5,8 +5,8 @@ use std::future::Future;
 use bytes::Bytes;
 
 use super::{
-    Capabilities, CreateDirOptions, Data, Entry, ListOptions, Metadata, MoveOptions, OpenOptions, ReadOptions,
-    RemoveOptions, StageOptions, Staged, StagedId, StatOptions, WriteItem, WriteOptions,
+    Capabilities, CreateDirOptions, Data, Entry, ListOptions, Metadata, MoveOptions, OpenOptions,
+    ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StatOptions, WriteItem, WriteOptions,
 };
 use crate::error::Result;
 use crate::path::FsPath;
@@ -69,10 +69,15 @@ pub trait AsyncStore: Send + Sync + 'static {
     fn open(&self, path: &FsPath, options: &OpenOptions) -> impl Future<Output = Result<Self::File>> + Send;
 
     /// See [`BlockingStore::list`](super::BlockingStore::list).
-    fn list(&self, path: &FsPath, options: &ListOptions) -> impl Future<Output = Result<Self::Lister>> + Send;
+    fn list(&self, path: &FsPath, options: &ListOptions)
+    -> impl Future<Output = Result<Self::Lister>> + Send;
 
     /// See [`BlockingStore::create_dir`](super::BlockingStore::create_dir).
-    fn create_dir(&self, path: &FsPath, options: &CreateDirOptions) -> impl Future<Output = Result<()>> + Send;
+    fn create_dir(
+        &self,
+        path: &FsPath,
+        options: &CreateDirOptions,
+    ) -> impl Future<Output = Result<()>> + Send;
 
     /// See [`BlockingStore::remove`](super::BlockingStore::remove).
     fn remove(&self, path: &FsPath, options: &RemoveOptions) -> impl Future<Output = Result<()>> + Send;
@@ -84,10 +89,20 @@ pub trait AsyncStore: Send + Sync + 'static {
     fn remove_all(&self, path: &FsPath, options: &RemoveOptions) -> impl Future<Output = Result<()>> + Send;
 
     /// See [`BlockingStore::rename`](super::BlockingStore::rename).
-    fn rename(&self, from: &FsPath, to: &FsPath, options: &MoveOptions) -> impl Future<Output = Result<()>> + Send;
+    fn rename(
+        &self,
+        from: &FsPath,
+        to: &FsPath,
+        options: &MoveOptions,
+    ) -> impl Future<Output = Result<()>> + Send;
 
     /// See [`BlockingStore::copy`](super::BlockingStore::copy).
-    fn copy(&self, from: &FsPath, to: &FsPath, options: &MoveOptions) -> impl Future<Output = Result<Metadata>> + Send;
+    fn copy(
+        &self,
+        from: &FsPath,
+        to: &FsPath,
+        options: &MoveOptions,
+    ) -> impl Future<Output = Result<Metadata>> + Send;
 
     /// See [`BlockingStore::stage`](super::BlockingStore::stage).
     fn stage(&self, options: &StageOptions) -> impl Future<Output = Result<StagedId>> + Send;

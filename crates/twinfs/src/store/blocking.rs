@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::{
-    Capabilities, CreateDirOptions, Data, Entry, ListOptions, Metadata, MoveOptions, OpenOptions, ReadOptions,
-    RemoveOptions, StageOptions, Staged, StagedId, StatOptions, WriteItem, WriteOptions,
+    Capabilities, CreateDirOptions, Data, Entry, ListOptions, Metadata, MoveOptions, OpenOptions,
+    ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StatOptions, WriteItem, WriteOptions,
 };
 use crate::error::Result;
 use crate::path::FsPath;

@@ -9,9 +9,9 @@ use bytes::Bytes;
 
 use super::verbs::{for_each_file_verb, for_each_store_verb};
 use super::{
-    AsyncFile, AsyncLister, AsyncStore, BlockingStore, Capabilities, CreateDirOptions, Data, Entry, Immediate,
-    ListOptions, Metadata, MoveOptions, OpenOptions, ReadOptions, RemoveOptions, StageOptions, Staged, StagedId,
-    StatOptions, WriteItem, WriteOptions,
+    AsyncFile, AsyncLister, AsyncStore, BlockingStore, Capabilities, CreateDirOptions, Data, Entry,
+    Immediate, ListOptions, Metadata, MoveOptions, OpenOptions, ReadOptions, RemoveOptions, StageOptions,
+    Staged, StagedId, StatOptions, WriteItem, WriteOptions,
 };
 use crate::adapters::{OffThread, OffThreadFile, OffThreadLister, Park, Ready, ReadyFile, ReadyLister};
 use crate::error::Result;

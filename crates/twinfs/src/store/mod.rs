@@ -20,6 +20,7 @@ pub use erased::{AnyStore, AsyncFace, DynFile, DynLister, DynStore, SyncFace};
 pub(crate) use metadata::random_hex;
 pub use metadata::{Entry, EntryKind, Metadata, Staged, StagedId, Version};
 pub use options::{
-    ByteRange, Condition, CreateDirOptions, Depth, Durability, Existing, Lease, ListOptions, Mode, MoveOptions,
-    OpenOptions, Order, Parents, Publish, ReadOptions, RemoveOptions, StageOptions, StatOptions, WriteOptions,
+    ByteRange, Condition, CreateDirOptions, Depth, Durability, Existing, Lease, ListOptions, Mode,
+    MoveOptions, OpenOptions, Order, Parents, Publish, ReadOptions, RemoveOptions, StageOptions, StatOptions,
+    WriteOptions,
 };

@@ -72,8 +72,10 @@ impl std::str::FromStr for Durability {
             "none" => Ok(Self::None),
             "file" => Ok(Self::File),
             "full" => Ok(Self::Full),
-            _ => Err(Error::new(ErrorKind::InvalidInput)
-                .with_message(format!("durability is one of none, file, full, not '{}'", text.escape_debug()))),
+            _ => Err(Error::new(ErrorKind::InvalidInput).with_message(format!(
+                "durability is one of none, file, full, not '{}'",
+                text.escape_debug()
+            ))),
         }
     }
 }
@@ -224,8 +226,10 @@ impl std::str::FromStr for Mode {
             "ab" | "a" => Ok(Self::Append),
             "r+b" | "rb+" | "r+" => Ok(Self::Update),
             "w+b" | "wb+" | "w+" => Ok(Self::Overwrite),
-            _ => Err(Error::new(ErrorKind::InvalidInput)
-                .with_message(format!("mode is one of rb, wb, xb, ab, r+b, w+b, not '{}'", text.escape_debug()))),
+            _ => Err(Error::new(ErrorKind::InvalidInput).with_message(format!(
+                "mode is one of rb, wb, xb, ab, r+b, w+b, not '{}'",
+                text.escape_debug()
+            ))),
         }
     }
 }

@@ -75,8 +75,17 @@ macro_rules! hop_by_clone {
 }
 
 hop_by_clone!(
-    FsPath, StagedId, StatOptions, ReadOptions, WriteOptions, OpenOptions, ListOptions, CreateDirOptions,
-    RemoveOptions, MoveOptions, StageOptions
+    FsPath,
+    StagedId,
+    StatOptions,
+    ReadOptions,
+    WriteOptions,
+    OpenOptions,
+    ListOptions,
+    CreateDirOptions,
+    RemoveOptions,
+    MoveOptions,
+    StageOptions
 );
 
 impl Hop for [FsPath] {
@@ -102,7 +111,9 @@ impl<'data> Hop for Data<'data> {
 impl<'data> Hop for [WriteItem<'data>] {
     type Owned = Vec<WriteItem<'static>>;
     fn to_hop(&self) -> Vec<WriteItem<'static>> {
-        self.iter().map(|item| WriteItem { path: item.path.clone(), data: item.data.to_owned_data() }).collect()
+        self.iter()
+            .map(|item| WriteItem { path: item.path.clone(), data: item.data.to_owned_data() })
+            .collect()
     }
     fn lend<'a>(owned: &'a Vec<WriteItem<'static>>) -> &'a [WriteItem<'data>] {
         owned
