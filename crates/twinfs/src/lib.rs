@@ -18,6 +18,7 @@ mod face;
 pub mod layers;
 pub mod location;
 mod logic;
+mod opaque;
 pub mod registry;
 
 pub use face::asynchronous::{Chunks, Entries, File, Fs};

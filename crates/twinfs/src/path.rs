@@ -19,7 +19,7 @@ pub const RESERVED_PREFIX: &str = ".twinfs-";
 /// A validated path inside a store, relative to its root, without leading or trailing `/`.
 ///
 /// The root itself is the empty path. Cloning costs one atomic increment. Paths order by their
-/// bytes; see [`FsPath::listing_cmp`] for the order of listings.
+/// bytes; listings by [`Entry::listing_cmp`](crate::Entry::listing_cmp).
 ///
 /// ```
 /// use twinfs::FsPath;
@@ -132,16 +132,10 @@ impl FsPath {
         }
         rest.strip_prefix('/')
     }
-
-    /// The order of every listing: bytes of the full path, a directory compared as its name and
-    /// `/`, so that `a-b` comes before `a/b`, as git and S3 order names.
-    #[must_use]
-    pub fn listing_cmp(&self, self_is_dir: bool, other: &Self, other_is_dir: bool) -> std::cmp::Ordering {
-        listing_key(&self.0, self_is_dir).cmp(listing_key(&other.0, other_is_dir))
-    }
 }
 
-/// The bytes by which a listing orders a name: a directory counts as its name and `/`.
+/// The bytes by which a listing orders a path: a directory counts as its name and `/`, so that `a-b`
+/// comes before `a/b`, as git and S3 order names.
 pub(crate) fn listing_key(name: &str, is_dir: bool) -> impl Iterator<Item = u8> + '_ {
     name.bytes().chain(is_dir.then_some(b'/'))
 }
@@ -281,14 +275,6 @@ mod tests {
             let error = FsPath::new(text).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidPath, "{text:?}");
         }
-    }
-
-    #[test]
-    fn listing_order_is_that_of_full_paths() {
-        let dir = FsPath::new("a").unwrap();
-        let file = FsPath::new("a-b").unwrap();
-        assert!(dir.listing_cmp(true, &file, false).is_gt());
-        assert!(dir.listing_cmp(false, &file, false).is_lt());
     }
 
     #[test]

@@ -86,6 +86,7 @@ impl Timer {
 
 /// A pause that any executor can await.
 #[must_use = "futures do nothing unless polled"]
+#[derive(Debug)]
 pub struct Sleep {
     key: (Instant, u64),
 }

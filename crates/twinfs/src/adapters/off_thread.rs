@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use crate::error::Result;
+use crate::opaque::opaque_debug;
 use crate::path::FsPath;
 use crate::pool;
 use crate::store::verbs::{Hop, for_each_file_verb, for_each_store_verb};
@@ -109,4 +110,10 @@ impl AsyncLister for OffThreadLister {
         let lister = Arc::clone(&self.0);
         pool::run(move || lister.lock().unwrap_or_else(PoisonError::into_inner).next_page(max)).await
     }
+}
+
+opaque_debug! {
+    impl[S: ?Sized] OffThread<S>, "OffThread";
+    impl[] OffThreadFile, "OffThreadFile";
+    impl[] OffThreadLister, "OffThreadLister";
 }

@@ -10,6 +10,7 @@ use std::thread::{self, Thread};
 use bytes::Bytes;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::opaque::opaque_debug;
 use crate::path::FsPath;
 use crate::store::verbs::{for_each_file_verb, for_each_store_verb};
 use crate::store::{
@@ -145,4 +146,10 @@ impl<L: AsyncLister> AsyncLister for ParkLister<L> {
     async fn next_page(&mut self, max: usize) -> Result<Vec<Entry>> {
         park_on(self.0.next_page(max))
     }
+}
+
+opaque_debug! {
+    impl[S] Park<S>, "Park";
+    impl[F] ParkFile<F>, "ParkFile";
+    impl[L] ParkLister<L>, "ParkLister";
 }

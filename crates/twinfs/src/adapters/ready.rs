@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::opaque::opaque_debug;
 use crate::path::FsPath;
 use crate::store::verbs::{for_each_file_verb, for_each_store_verb};
 use crate::store::{
@@ -118,4 +119,10 @@ impl AsyncLister for ReadyLister {
     async fn next_page(&mut self, max: usize) -> Result<Vec<Entry>> {
         self.0.next_page(max)
     }
+}
+
+opaque_debug! {
+    impl[S: ?Sized] Ready<S>, "Ready";
+    impl[] ReadyFile, "ReadyFile";
+    impl[] ReadyLister, "ReadyLister";
 }

@@ -14,6 +14,7 @@ use crate::logic::glob::Pattern;
 use crate::logic::stream::Blocks;
 use crate::logic::usage::{DiskUsage, disk_usage};
 use crate::logic::verbs;
+use crate::opaque::opaque_debug;
 use crate::path::{FsPath, IntoFsPath};
 use crate::store::{
     AsyncFile, AsyncStore, ByteRange, CreateDirOptions, Data, Depth, DynStore, Entry, ListOptions, Metadata,
@@ -255,4 +256,25 @@ impl<S: AsyncStore> Entries<S> {
             None => Ok(Vec::new()),
         }
     }
+}
+
+impl<S: AsyncStore> std::fmt::Debug for Fs<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fs").field("scheme", &self.store.scheme()).finish_non_exhaustive()
+    }
+}
+
+impl<S: AsyncStore> std::fmt::Debug for File<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("File")
+            .field("path", &self.path)
+            .field("mode", &self.mode)
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}
+
+opaque_debug! {
+    impl[F] Chunks<F>, "Chunks";
+    impl[S: AsyncStore] Entries<S>, "Entries";
 }

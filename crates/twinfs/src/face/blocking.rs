@@ -16,6 +16,7 @@ use crate::logic::glob::Pattern;
 use crate::logic::stream::STREAM_BLOCK;
 use crate::logic::usage::{DiskUsage, disk_usage};
 use crate::logic::verbs;
+use crate::opaque::opaque_debug;
 use crate::path::{FsPath, IntoFsPath};
 use crate::store::{
     AsyncFile, ByteRange, CreateDirOptions, Data, Depth, DynStore, Entry, Immediate, ListOptions, Metadata,
@@ -301,4 +302,25 @@ impl<S: Immediate> Iterator for Entries<S> {
         }
         result
     }
+}
+
+impl<S: Immediate> std::fmt::Debug for Fs<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fs").field("scheme", &self.store.scheme()).finish_non_exhaustive()
+    }
+}
+
+impl<S: Immediate> std::fmt::Debug for File<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("File")
+            .field("path", &self.path)
+            .field("mode", &self.mode)
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}
+
+opaque_debug! {
+    impl[S: Immediate] Chunks<'_, S>, "Chunks";
+    impl[S: Immediate] Entries<S>, "Entries";
 }

@@ -151,7 +151,7 @@ macro_rules! fs_methods {
                 Ok(File::new(verbs::open(store, &path, &options).await?, path, options.mode))
             }
 
-            /// The entries of a directory, in order (see [`FsPath::listing_cmp`]), without metadata.
+            /// The entries of a directory, in order (see [`Entry::listing_cmp`]), without metadata.
             ///
             /// # Errors
             /// `NotFound`; a file is listed as itself.

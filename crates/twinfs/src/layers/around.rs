@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::error::{Operation, Result};
+use crate::opaque::opaque_debug;
 use crate::path::FsPath;
 use crate::store::verbs::{for_each_file_verb, for_each_store_verb};
 use crate::store::{
@@ -235,4 +236,10 @@ impl<L: AsyncLister, A: Around> AsyncLister for LayeredLister<L, A> {
     async fn next_page(&mut self, max: usize) -> Result<Vec<Entry>> {
         self.layer.around(Call { operation: Operation::List }, self.lister.next_page(max)).await
     }
+}
+
+opaque_debug! {
+    impl[S, A] Layered<S, A>, "Layered";
+    impl[F, A] LayeredFile<F, A>, "LayeredFile";
+    impl[L, A] LayeredLister<L, A>, "LayeredLister";
 }

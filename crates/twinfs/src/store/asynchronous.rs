@@ -126,6 +126,7 @@ pub trait AsyncStore: Send + Sync + 'static {
 }
 
 /// An open file of an [`AsyncStore`]; see [`BlockingFile`](super::BlockingFile) for each method.
+#[expect(clippy::len_without_is_empty, reason = "the length is fallible; emptiness is a length of 0")]
 pub trait AsyncFile: Send + Sync + 'static {
     /// Reads up to `len` bytes at an offset: all of them unless the file ends before.
     fn read_bytes(&self, offset: u64, len: usize) -> impl Future<Output = Result<Bytes>> + Send;

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::adapters::{OffThread, OffThreadFile, OffThreadLister, Park, Ready, ReadyFile, ReadyLister};
 use crate::error::Result;
+use crate::opaque::opaque_debug;
 use crate::path::FsPath;
 use crate::stores::memory::MemoryStore;
 
@@ -291,5 +292,17 @@ impl AnyStore {
             Self::Async(store) => Kind::Erased(Arc::new(Park::new(Arc::new(store)))),
         };
         DynStore { kind, face: PhantomData }
+    }
+}
+
+opaque_debug! {
+    impl[] DynFile, "DynFile";
+    impl[] DynLister, "DynLister";
+    impl[] AnyStore, "AnyStore";
+}
+
+impl<Face: Send + Sync + 'static> std::fmt::Debug for DynStore<Face> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DynStore").field("scheme", &AsyncStore::scheme(self)).finish_non_exhaustive()
     }
 }

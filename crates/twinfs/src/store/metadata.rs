@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::path::FsPath;
+use crate::path::{FsPath, listing_key};
 
 /// What stands at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -113,6 +113,13 @@ impl Entry {
         self.kind == EntryKind::Directory
     }
 
+    /// The order of every listing: bytes of the full path, a directory compared as its name and `/`,
+    /// so that `a-b` comes before `a/b`, as git and S3 order names.
+    #[must_use]
+    pub fn listing_cmp(&self, other: &Self) -> std::cmp::Ordering {
+        listing_key(self.path.as_str(), self.is_dir()).cmp(listing_key(other.path.as_str(), other.is_dir()))
+    }
+
     /// Length in bytes, where the listing was asked for metadata.
     #[must_use]
     pub fn len(&self) -> Option<u64> {
@@ -183,4 +190,17 @@ pub struct Staged {
     pub created: SystemTime,
     /// When it may be swept; never before.
     pub expires: SystemTime,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listing_order_is_that_of_full_paths() {
+        let entry = |path, kind| Entry::new(FsPath::new(path).unwrap(), kind);
+        let neighbour = entry("a-b", EntryKind::File);
+        assert!(entry("a", EntryKind::Directory).listing_cmp(&neighbour).is_gt());
+        assert!(entry("a", EntryKind::File).listing_cmp(&neighbour).is_lt());
+    }
 }
