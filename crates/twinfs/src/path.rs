@@ -5,7 +5,8 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::sync::Arc;
+
+use smol_str::SmolStr;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -18,7 +19,8 @@ pub const RESERVED_PREFIX: &str = ".twinfs-";
 
 /// A validated path inside a store, relative to its root, without leading or trailing `/`.
 ///
-/// The root itself is the empty path. Cloning costs one atomic increment. Paths order by their
+/// The root itself is the empty path. Short paths are kept inline;
+/// cloning a longer one costs an atomic increment. Paths order by their
 /// bytes; listings by [`Entry::listing_cmp`](crate::Entry::listing_cmp).
 ///
 /// ```
@@ -31,7 +33,7 @@ pub const RESERVED_PREFIX: &str = ".twinfs-";
 /// # Ok::<(), twinfs::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct FsPath(Arc<str>);
+pub struct FsPath(SmolStr);
 
 impl FsPath {
     /// Validates `text`. Leading and trailing slashes do not matter; bytes are not normalised.
@@ -43,7 +45,7 @@ impl FsPath {
     pub fn new(text: &str) -> Result<Self> {
         let trimmed = text.trim_matches('/');
         match check(trimmed) {
-            Ok(()) => Ok(Self(Arc::from(trimmed))),
+            Ok(()) => Ok(Self(SmolStr::new(trimmed))),
             Err(rule) => Err(Error::new(ErrorKind::InvalidPath).with_raw_path(text).with_message(rule)),
         }
     }
@@ -64,7 +66,7 @@ impl FsPath {
     /// The root of the store.
     #[must_use]
     pub fn root() -> Self {
-        Self(Arc::from(""))
+        Self(SmolStr::default())
     }
 
     /// Whether this is the root.
@@ -91,7 +93,7 @@ impl FsPath {
         if self.is_root() {
             return None;
         }
-        Some(Self(Arc::from(self.parent_str())))
+        Some(Self(SmolStr::new(self.parent_str())))
     }
 
     /// The text of the parent directory, without allocating; empty for the root and its children.
@@ -126,7 +128,7 @@ impl FsPath {
         if base.is_root() {
             return Some(self.as_str());
         }
-        let rest = self.0.strip_prefix(&*base.0)?;
+        let rest = self.0.strip_prefix(base.as_str())?;
         if rest.is_empty() {
             return Some(rest);
         }
@@ -150,9 +152,8 @@ fn check(path: &str) -> std::result::Result<(), &'static str> {
     }
     // ASCII controls are single bytes in UTF-8, so the byte test is exact and fast; the C1
     // controls (U+0080 to U+009F) start with 0xC2 and need the look at characters.
-    if path.bytes().any(|byte| byte < 0x20 || byte == 0x7f || byte == 0xc2)
-        && path.chars().any(char::is_control)
-    {
+    let suspicious = |byte: u8| byte < 0x20 || byte == 0x7f || byte == 0xc2;
+    if path.bytes().any(suspicious) && path.chars().any(char::is_control) {
         return Err("a path must not contain NUL or another control character");
     }
     path.split('/').try_for_each(check_component)
