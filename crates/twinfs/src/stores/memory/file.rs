@@ -12,9 +12,15 @@ use super::tree::{Content, Node, Plain, Tree, version_text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fork::{self, Section};
 use crate::path::FsPath;
-use crate::store::{BlockingFile, Condition, Data, EntryKind, Lease, Metadata, Mode, OpenOptions, Parents, Publish};
+use crate::store::{
+    BlockingFile, Condition, Data, EntryKind, Lease, Metadata, Mode, OpenOptions, Parents, Publish,
+};
 
-pub(super) fn open(shared: &Arc<Shared>, path: &FsPath, options: &OpenOptions) -> Result<Box<dyn BlockingFile>> {
+pub(super) fn open(
+    shared: &Arc<Shared>,
+    path: &FsPath,
+    options: &OpenOptions,
+) -> Result<Box<dyn BlockingFile>> {
     if !options.mode.writes() {
         return open_reader(shared, path, options);
     }
@@ -144,7 +150,8 @@ fn open_in_place(
                 _ => None,
             };
             // The old charge goes with the old node, once this one stands in its place.
-            let buffer = Buffer::new(kept.map_or_else(Bytes::new, |plain| plain.bytes.clone()), &shared.quota)?;
+            let buffer =
+                Buffer::new(kept.map_or_else(Bytes::new, |plain| plain.bytes.clone()), &shared.quota)?;
             let version = kept.map_or_else(|| shared.next_version(), |plain| plain.version);
             let modified = kept.map_or(modified, |plain| plain.modified);
             let live = Live::new(LiveState { buffer, modified, version, writers: 1 });
@@ -377,7 +384,8 @@ impl BlockingFile for StagedWriter {
             state.phase = Phase::Closed;
             let buffer = state.buffer.take().ok_or(ErrorKind::Closed)?;
             let (bytes, charge) = buffer.into_parts();
-            let plain = Plain { bytes, charge, modified: SystemTime::now(), version: self.shared.next_version() };
+            let plain =
+                Plain { bytes, charge, modified: SystemTime::now(), version: self.shared.next_version() };
             let content = Content::Plain(plain);
             (content.metadata(&section, true), tree.put(&self.path, content))
         };

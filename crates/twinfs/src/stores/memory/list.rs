@@ -15,7 +15,11 @@ use crate::store::{BlockingLister, Depth, Entry, ListOptions};
 /// writers waiting.
 const MAX_PAGE: usize = 1024;
 
-pub(super) fn list(shared: &Arc<Shared>, path: &FsPath, options: &ListOptions) -> Result<Box<dyn BlockingLister>> {
+pub(super) fn list(
+    shared: &Arc<Shared>,
+    path: &FsPath,
+    options: &ListOptions,
+) -> Result<Box<dyn BlockingLister>> {
     let section = fork::section();
     let tree = shared.tree(&section);
     let start_after = options.start_after.as_deref();

@@ -263,7 +263,9 @@ impl Tree {
         match (self.nodes.get(path), condition) {
             (Some(_), Condition::IfAbsent) => Err(ErrorKind::ConditionFailed.into()),
             (Some(Node::Dir(_)), _) => Err(ErrorKind::IsADirectory.into()),
-            (Some(Node::File(content)), Condition::IfVersion(version)) if !content.has_version(version, section) => {
+            (Some(Node::File(content)), Condition::IfVersion(version))
+                if !content.has_version(version, section) =>
+            {
                 Err(ErrorKind::ConditionFailed.into())
             }
             (Some(Node::File(_)), _) => Ok(()),
@@ -397,7 +399,9 @@ impl Tree {
         section: &Section,
     ) -> Result<Vec<(Key, FsPath)>> {
         if from.is_root() || to.is_root() {
-            return Err(Error::new(ErrorKind::InvalidInput).with_message("the root cannot be renamed or replaced"));
+            return Err(
+                Error::new(ErrorKind::InvalidInput).with_message("the root cannot be renamed or replaced")
+            );
         }
         let node = self.get(from)?;
         let target = self.nodes.get(to);
@@ -409,12 +413,16 @@ impl Tree {
             return Ok(Vec::new());
         }
         if node.is_dir() && to.strip_prefix(from).is_some() {
-            return Err(Error::new(ErrorKind::InvalidInput).with_message("a directory cannot move into itself"));
+            return Err(
+                Error::new(ErrorKind::InvalidInput).with_message("a directory cannot move into itself")
+            );
         }
         match (node, target) {
             (Node::File(_), _) => self.check_put(to, condition, parents, section)?,
             (Node::Dir(_), Some(Node::File(_))) => return Err(ErrorKind::NotADirectory.into()),
-            (Node::Dir(_), Some(Node::Dir(_))) if self.has_children(to) => return Err(ErrorKind::NotEmpty.into()),
+            (Node::Dir(_), Some(Node::Dir(_))) if self.has_children(to) => {
+                return Err(ErrorKind::NotEmpty.into());
+            }
             (Node::Dir(_), _) => {
                 self.check_version(target, condition, section)?;
                 if target.is_none() {
@@ -436,7 +444,9 @@ impl Tree {
     fn check_version(&self, node: Option<&Node>, condition: &Condition, section: &Section) -> Result<()> {
         match (condition, node) {
             (Condition::IfVersion(_), Some(Node::Dir(_))) => Err(ErrorKind::IsADirectory.into()),
-            (Condition::IfVersion(version), Some(Node::File(content))) if content.has_version(version, section) => {
+            (Condition::IfVersion(version), Some(Node::File(content)))
+                if content.has_version(version, section) =>
+            {
                 Ok(())
             }
             (Condition::IfVersion(_), _) => Err(ErrorKind::ConditionFailed.into()),
@@ -483,7 +493,9 @@ fn ancestors(path: &str) -> impl Iterator<Item = &str> {
     let parent = |path: &str| -> Option<usize> {
         if path.is_empty() { None } else { Some(path.rfind('/').unwrap_or(0)) }
     };
-    std::iter::successors(parent(path).map(|end| &path[..end]), move |above| parent(above).map(|end| &path[..end]))
+    std::iter::successors(parent(path).map(|end| &path[..end]), move |above| {
+        parent(above).map(|end| &path[..end])
+    })
 }
 
 #[cfg(test)]
