@@ -1,4 +1,5 @@
 //! The conformance suite over local disk and memory, on every face and executor.
+#![allow(clippy::unwrap_used, reason = "a test says what must hold by unwrapping")]
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -68,7 +69,9 @@ fn the_sync_face_inside_a_runtime(#[values(Under::Memory, Under::Disk, Under::Tm
 }
 
 #[rstest]
-fn the_async_face_on_threads(#[values(Under::Memory, Under::Disk, Under::Durable, Under::Tmpfs)] under: Under) {
+fn the_async_face_on_threads(
+    #[values(Under::Memory, Under::Disk, Under::Durable, Under::Tmpfs)] under: Under,
+) {
     // Spawned, so that the futures of every trial must be `Send`.
     let runtime = tokio_threads();
     runtime.block_on(async { tokio::spawn(asynchronous(under)).await.unwrap() }).assert_all();

@@ -22,16 +22,19 @@ macro_rules! face_fn {
 macro_rules! together {
     ($first:block, $second:block) => {
         std::thread::scope(|scope| {
-            let second = scope.spawn(|| $second);
-            let first = (|| $first)();
-            let second = second.join().unwrap_or_else(|_| Err(Failure::wrong("panicked")));
-            (first, second)
+            let (first, second) = (scope.spawn(|| $first), scope.spawn(|| $second));
+            let panicked = |_| Err(Failure::wrong("panicked"));
+            (first.join().unwrap_or_else(panicked), second.join().unwrap_or_else(panicked))
         })
     };
 }
 
 #[path = "trials/mod.rs"]
-#[allow(clippy::duplicate_mod, reason = "the trials are written once and built for each face")]
+#[allow(
+    clippy::duplicate_mod,
+    clippy::while_let_on_iterator,
+    reason = "the trials are written once and built for each face"
+)]
 mod trials;
 
 pub(super) fn run<S: Store>(fs: &Fs<S>, options: &Options) -> Report {

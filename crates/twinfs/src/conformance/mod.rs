@@ -44,6 +44,16 @@ pub struct Options {
     pub only: Option<String>,
 }
 
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("prefix", &self.prefix)
+            .field("put", &self.put.is_some())
+            .field("only", &self.only)
+            .finish()
+    }
+}
+
 impl Options {
     /// The same, for trials whose name contains this text.
     #[must_use]
@@ -184,10 +194,11 @@ type Outcome<T = ()> = Result<T, Failure>;
 /// A value as a failure shows it.
 fn brief(value: &dyn fmt::Debug) -> String {
     let text = format!("{value:?}");
-    match text.char_indices().nth(300) {
-        Some((end, _)) => format!("{}... ({} characters)", &text[..end], text.len()),
-        None => text,
+    if text.len() <= 300 {
+        return text;
     }
+    let start: String = text.chars().take(300).collect();
+    format!("{start}... ({} bytes)", text.len())
 }
 
 /// What is to become of a trial.
@@ -234,7 +245,9 @@ impl<'a> Run<'a> {
             (Plan::ExpectRefusal, Err(failure)) if failure.kind == Some(ErrorKind::Unsupported) => {
                 report.refused.push(name);
             }
-            (_, Ok(())) => report.failed.push((name, "went through although the store declares that it cannot".into())),
+            (_, Ok(())) => {
+                report.failed.push((name, "went through although the store declares that it cannot".into()));
+            }
             (_, Err(failure)) => report.failed.push((name, failure.to_string())),
         }
     }

@@ -3,22 +3,19 @@
 use super::prelude::*;
 use super::trial::{pattern, quick};
 
+#[rustfmt::skip]
 /// Files whose neighbours are hard to order: a directory counts as its name and `/`.
-const FILES: [&str; 26] = [
-    "a-b", "a.b", "a/b", "a/b-c/x", "a/b.c", "a0", "a b", "A", "a!", "a/", "b/c/d/e/f", "b/c-d", "b-/x", "b.", "b0/x",
-    "z", "é", "e\u{301}", "ö/ä", "ö-", "日本/語", "日本-", "\u{1f600}/x", "\u{1f600}-", "~", "%2f",
+const FILES: [&str; 25] = [
+    "a-b", "a.b", "a/b", "a/b-c/x", "a/b.c", "a0", "a b", "A", "a!", "b/c/d/e/f", "b/c-d", "b-/x", "b.", "b0/x", "z",
+    "é", "e\u{301}", "ö/ä", "ö-", "日本/語", "日本-", "\u{1f600}/x", "\u{1f600}-", "~", "%2f",
 ];
 
 /// What a listing of `FILES` must give, sorted by this module's own reading of the rule.
 fn expected(recursive: bool) -> Vec<String> {
     let mut names = Vec::new();
-    for file in FILES.iter().filter(|file| !file.ends_with('/')) {
-        let mut end = 0;
-        while let Some(slash) = file[end..].find('/') {
-            end += slash + 1;
-            names.push(file[..end].to_owned());
-        }
-        names.push((*file).to_owned());
+    for file in FILES {
+        names.extend(file.match_indices('/').filter_map(|(slash, _)| Some(file.get(..=slash)?.to_owned())));
+        names.push(file.to_owned());
     }
     if !recursive {
         names.retain(|name| !name.trim_end_matches('/').contains('/'));
@@ -35,7 +32,7 @@ fn listing(recursive: bool) -> ListOptions {
 
 face_fn! {
     fn put_files<S: Store>(t: &Trial<'_, S>) -> Outcome {
-        for (number, file) in FILES.iter().filter(|file| !file.ends_with('/')).enumerate() {
+        for (number, file) in FILES.iter().enumerate() {
             go!(t.put(file, &pattern(number)))?;
         }
         Ok(())

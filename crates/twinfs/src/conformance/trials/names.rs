@@ -12,7 +12,8 @@ fn illegal() -> impl Iterator<Item = String> {
 
 /// Those that are unusual, and names all the same: of one component, and not a place already.
 fn legal() -> impl Iterator<Item = String> {
-    let is_one = |name: &String| FsPath::new(name).is_ok_and(|path| path.as_str() == *name) && !name.contains('/');
+    let is_one =
+        |name: &String| FsPath::new(name).is_ok_and(|path| path.as_str() == *name) && !name.contains('/');
     hostile_names().into_iter().filter(|name| FsPath::new(&format!("d/{name}")).is_ok()).filter(is_one)
 }
 

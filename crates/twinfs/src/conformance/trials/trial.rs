@@ -21,7 +21,8 @@ pub(super) fn pattern(len: usize) -> Vec<u8> {
 pub(super) const BIG: usize = 8 * 1024 * 1024 + 1;
 
 /// The modes that write.
-pub(super) const WRITING: [Mode; 5] = [Mode::Write, Mode::Create, Mode::Append, Mode::Update, Mode::Overwrite];
+pub(super) const WRITING: [Mode; 5] =
+    [Mode::Write, Mode::Create, Mode::Append, Mode::Update, Mode::Overwrite];
 
 pub(super) struct Trial<'a, S> {
     pub(super) fs: &'a Fs<S>,
@@ -161,5 +162,9 @@ pub(super) fn quick_move() -> MoveOptions {
 }
 
 pub(super) fn quick_dir() -> CreateDirOptions {
-    CreateDirOptions { existing: Existing::Keep, durability: Some(Durability::None), ..CreateDirOptions::default() }
+    CreateDirOptions {
+        existing: Existing::Keep,
+        durability: Some(Durability::None),
+        ..CreateDirOptions::default()
+    }
 }

@@ -6,11 +6,14 @@
 
 mod content;
 mod file;
+mod in_place;
 mod list;
+mod order;
 mod stage;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod writer;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,8 +29,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fork::{self, Section};
 use crate::path::FsPath;
 use crate::store::{
-    BlockingFile, BlockingLister, BlockingStore, Capabilities, CreateDirOptions, Data, Existing, ListOptions, Metadata,
-    MoveOptions, OpenOptions, ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StatOptions, WriteOptions,
+    BlockingFile, BlockingLister, BlockingStore, Capabilities, CreateDirOptions, Data, Existing, ListOptions,
+    Metadata, MoveOptions, OpenOptions, ReadOptions, RemoveOptions, StageOptions, Staged, StagedId,
+    StatOptions, WriteOptions,
 };
 
 /// Options of a [`MemoryStore`].
@@ -131,8 +135,10 @@ impl MemoryStore {
             return Ok(store);
         };
         if options.max_bytes.is_some() && options.max_bytes != store.shared.quota.max() {
-            return Err(Error::new(ErrorKind::InvalidInput)
-                .with_message(format!("the memory store '{}' is open with another max_bytes", name.escape_debug())));
+            return Err(Error::new(ErrorKind::InvalidInput).with_message(format!(
+                "the memory store '{}' is open with another max_bytes",
+                name.escape_debug()
+            )));
         }
         Ok(Arc::clone(store))
     }

@@ -12,9 +12,7 @@ use super::tree::{Content, Plain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fork::{self, Section};
 use crate::path::FsPath;
-use crate::store::{
-    BlockingFile, Data, EntryKind, Metadata, StageOptions, Staged, StagedId, WriteOptions,
-};
+use crate::store::{BlockingFile, Data, EntryKind, Metadata, StageOptions, Staged, StagedId, WriteOptions};
 
 pub(super) struct Upload {
     /// `None` once it is published or discarded: its handles are closed then.
@@ -46,7 +44,9 @@ pub(super) fn stage(shared: &Shared, options: &StageOptions) -> Result<StagedId>
         let mut tree = shared.tree_mut(&section);
         tree.uploads.insert(id.clone(), upload);
         // The only other counts are those of open handles.
-        tree.uploads.extract_if(|_, upload| upload.expires < created && Arc::strong_count(upload) == 1).collect()
+        tree.uploads
+            .extract_if(|_, upload| upload.expires < created && Arc::strong_count(upload) == 1)
+            .collect()
     };
     Ok(id)
 }
@@ -61,7 +61,12 @@ pub(super) fn reopen(shared: &Shared, id: &StagedId) -> Result<Box<dyn BlockingF
     Ok(Box::new(UploadHandle { upload, generation: fork::generation(), closed: AtomicBool::new(false) }))
 }
 
-pub(super) fn publish(shared: &Shared, id: &StagedId, path: &FsPath, options: &WriteOptions) -> Result<Metadata> {
+pub(super) fn publish(
+    shared: &Shared,
+    id: &StagedId,
+    path: &FsPath,
+    options: &WriteOptions,
+) -> Result<Metadata> {
     let (metadata, _replaced, _upload) = {
         let section = fork::section();
         let mut tree = shared.tree_mut(&section);

@@ -32,7 +32,11 @@ fn kind<T>(result: Result<T>) -> ErrorKind {
     result.err().unwrap().kind()
 }
 
-fn open_with(store: &MemoryStore, name: &str, options: impl Into<OpenOptions>) -> Result<Box<dyn BlockingFile>> {
+fn open_with(
+    store: &MemoryStore,
+    name: &str,
+    options: impl Into<OpenOptions>,
+) -> Result<Box<dyn BlockingFile>> {
     store.open(&path(name), &options.into())
 }
 
@@ -55,7 +59,10 @@ fn bytes_are_shared_and_not_copied() {
 fn the_limit_holds_for_every_way_in() {
     let store = limited(10);
     put(&store, "a", "123456");
-    assert_eq!(kind(store.write(&path("b"), &Data::from("12345"), &WriteOptions::default())), ErrorKind::NoSpace);
+    assert_eq!(
+        kind(store.write(&path("b"), &Data::from("12345"), &WriteOptions::default())),
+        ErrorKind::NoSpace
+    );
     assert_eq!(kind(get(&store, "b")), ErrorKind::NotFound);
     assert_eq!(kind(store.copy(&path("a"), &path("b"), &MoveOptions::default())), ErrorKind::NoSpace);
     for publish in [Publish::Staged, Publish::InPlace] {
@@ -119,7 +126,10 @@ fn a_name_is_one_store() {
     drop(first);
     let again = MemoryStore::named("memory-tests-identity", MemoryOptions::default()).unwrap();
     assert_eq!(get(&again, "a").unwrap(), "x");
-    assert_eq!(kind(get(&MemoryStore::named("memory-tests-other", options).unwrap(), "a")), ErrorKind::NotFound);
+    assert_eq!(
+        kind(get(&MemoryStore::named("memory-tests-other", options).unwrap(), "a")),
+        ErrorKind::NotFound
+    );
     let other_limit = MemoryOptions { max_bytes: Some(1) };
     assert_eq!(kind(MemoryStore::named("memory-tests-identity", other_limit)), ErrorKind::InvalidInput);
 }
@@ -187,11 +197,8 @@ fn increment(store: &MemoryStore) -> bool {
 #[test]
 fn a_lease_ends_with_its_handle() {
     let store = store();
-    let ends: [fn(&dyn BlockingFile); 3] = [
-        |file| drop(file.commit().unwrap()),
-        |file| file.abort().unwrap(),
-        |_| {},
-    ];
+    let ends: [fn(&dyn BlockingFile); 3] =
+        [|file| drop(file.commit().unwrap()), |file| file.abort().unwrap(), |_| {}];
     for publish in [Publish::Staged, Publish::InPlace] {
         for end in ends {
             let options = OpenOptions::from(Mode::Append).publish(publish);
@@ -316,7 +323,8 @@ fn a_commit_makes_missing_directories_and_an_abort_makes_none() {
 #[test]
 fn a_condition_at_open_is_the_error_at_commit() {
     let store = store();
-    let handle = open_with(&store, "a", OpenOptions::from(Mode::Write).condition(Condition::IfAbsent)).unwrap();
+    let handle =
+        open_with(&store, "a", OpenOptions::from(Mode::Write).condition(Condition::IfAbsent)).unwrap();
     put(&store, "a", "x");
     assert_eq!(kind(handle.commit()), ErrorKind::ConditionFailed);
 }
