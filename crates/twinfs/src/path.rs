@@ -134,6 +134,16 @@ impl FsPath {
         }
         rest.strip_prefix('/')
     }
+
+    /// The path of a name in a directory, whose text ends in `/` unless it is the root. Both were
+    /// checked before: the directory as a path, the name by [`is_component`].
+    pub(crate) fn child(dir: &str, name: &str) -> Self {
+        debug_assert!(
+            is_component(name.as_bytes()) && dir.len() + name.len() <= MAX_PATH_BYTES,
+            "{dir:?} {name:?}"
+        );
+        Self(SmolStr::from_iter([dir, name]))
+    }
 }
 
 /// The bytes by which a listing orders a path: a directory counts as its name and `/`, so that `a-b`
@@ -157,6 +167,11 @@ fn check(path: &str) -> std::result::Result<(), &'static str> {
         return Err("a path must not contain NUL or another control character");
     }
     path.split('/').try_for_each(check_component)
+}
+
+/// Whether raw bytes, as a directory delivers them, can be a component of a path.
+pub(crate) fn is_component(name: &[u8]) -> bool {
+    std::str::from_utf8(name).is_ok_and(|name| !name.is_empty() && !name.contains('/') && check(name).is_ok())
 }
 
 fn check_component(part: &str) -> std::result::Result<(), &'static str> {

@@ -1,0 +1,222 @@
+//! Verbs on many files: portions of them side by side on the pool. Neighbours in the list that
+//! stand in one directory share its descriptor, so each costs a lookup of one name.
+
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
+use super::Inner;
+use super::sys::{self, fail};
+use super::version;
+use super::write::{Content, Terms, special_or_fail};
+use crate::error::{Error, ErrorKind, Result};
+use crate::path::FsPath;
+use crate::pool;
+use crate::store::{Durability, Metadata, Parents, ReadOptions, StatOptions, WriteItem, WriteOptions};
+
+/// From how many files on the pool takes part, and in which portions.
+const SPREAD_FROM: usize = 64;
+const PORTION: usize = 32;
+/// From how many neighbours on opening their directory first is worth its own system calls.
+const SHARE_FROM: usize = 3;
+/// How many bytes of borrowed data are copied for the workers at once.
+const COPY_AT_ONCE: usize = 16 * 1024 * 1024;
+
+impl Inner {
+    pub(super) fn read_many(self: &Arc<Self>, paths: &[FsPath], options: &ReadOptions) -> Vec<Result<Bytes>> {
+        let (inner, options) = (Arc::clone(self), options.clone());
+        spread(paths, move |portion: &[FsPath], results: &mut Vec<Result<Bytes>>| {
+            inner.in_directories(
+                portion,
+                |dir, path| match dir {
+                    Some(dir) => inner.read_in(dir, path, &options),
+                    None => inner.read(path, &options),
+                },
+                results,
+            );
+        })
+    }
+
+    pub(super) fn stat_many(
+        self: &Arc<Self>,
+        paths: &[FsPath],
+        options: &StatOptions,
+    ) -> Vec<Result<Metadata>> {
+        let (inner, options) = (Arc::clone(self), *options);
+        spread(paths, move |portion: &[FsPath], results: &mut Vec<Result<Metadata>>| {
+            inner.in_directories(
+                portion,
+                |dir, path| match dir {
+                    Some(dir) => inner.stat_in(dir, path, &options),
+                    None => inner.stat(path, &options),
+                },
+                results,
+            );
+        })
+    }
+
+    pub(super) fn write_many(
+        self: &Arc<Self>,
+        items: &[WriteItem<'_>],
+        options: &WriteOptions,
+    ) -> Vec<Result<Metadata>> {
+        if items.len() < SPREAD_FROM {
+            let mut results = Vec::with_capacity(items.len());
+            self.write_portion(items, options, &mut results);
+            return results;
+        }
+        let mut results = Vec::with_capacity(items.len());
+        let mut rest = items;
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let count = rest
+                .iter()
+                .take_while(|item| {
+                    bytes += item.data.len();
+                    bytes <= COPY_AT_ONCE
+                })
+                .count()
+                .max(1);
+            let (batch, later) = rest.split_at(count);
+            rest = later;
+            let owned: Vec<WriteItem<'static>> = batch
+                .iter()
+                .map(|item| WriteItem { path: item.path.clone(), data: item.data.to_owned_data() })
+                .collect();
+            let (inner, options) = (Arc::clone(self), options.clone());
+            results.extend(spread(
+                &owned,
+                move |portion: &[WriteItem<'static>], results: &mut Vec<Result<Metadata>>| {
+                    inner.write_portion(portion, &options, results);
+                },
+            ));
+        }
+        results
+    }
+
+    /// Calls `one` for each path, with its directory where several in a row share it.
+    fn in_directories<T>(
+        &self,
+        paths: &[FsPath],
+        one: impl Fn(Option<&OwnedFd>, &FsPath) -> Result<T>,
+        results: &mut Vec<Result<T>>,
+    ) {
+        for run in paths.chunk_by(|one, other| one.parent_str() == other.parent_str()) {
+            let shared = run.len() >= SHARE_FROM && !run.iter().any(FsPath::is_root);
+            // If the directory cannot be opened, each path says why by itself.
+            let dir = shared.then(|| self.root.open_dir(run[0].parent_str().as_bytes()).ok()).flatten();
+            results.extend(
+                run.iter().map(|path| one(dir.as_ref(), path).map_err(|error| error.with_path(path))),
+            );
+        }
+    }
+
+    fn read_in(&self, dir: &OwnedFd, path: &FsPath, options: &ReadOptions) -> Result<Bytes> {
+        match sys::open_at(dir, path.name(), sys::READ | OFlags::NOFOLLOW, 0) {
+            Ok(file) => self.read_open(&file, options),
+            // A link has to be followed from the root, confined.
+            Err(Errno::LOOP) => self.read(path, options),
+            Err(errno) => Err(special_or_fail(errno)),
+        }
+    }
+
+    fn stat_in(&self, dir: &OwnedFd, path: &FsPath, options: &StatOptions) -> Result<Metadata> {
+        if options.version && self.keeps_versions {
+            return match sys::open_at(dir, path.name(), sys::READ | OFlags::NOFOLLOW, 0) {
+                Ok(file) => self.metadata_of(&file),
+                Err(_) => self.stat(path, options),
+            };
+        }
+        let stat = sys::stat_at(dir, path.name()).map_err(fail)?;
+        if sys::is_link(&stat) { self.stat(path, options) } else { Ok(version::metadata(&stat)) }
+    }
+
+    fn write_portion(
+        &self,
+        items: &[WriteItem<'_>],
+        options: &WriteOptions,
+        results: &mut Vec<Result<Metadata>>,
+    ) {
+        let terms = self.terms(options);
+        for run in items.chunk_by(|one, other| one.path.parent_str() == other.path.parent_str()) {
+            let shared = run.len() >= SHARE_FROM
+                && terms.durability != Durability::Full
+                && self.check_condition(terms.condition).is_ok()
+                && !run.iter().any(|item| item.path.is_root());
+            let dir =
+                shared.then(|| self.open_for_writing(run[0].path.parent_str(), terms.parents)).flatten();
+            results.extend(run.iter().map(|item| {
+                let written = match &dir {
+                    Some(dir) => self.write_in(dir, item, terms, options),
+                    None => self.write(&item.path, &item.data, options),
+                };
+                written.map_err(|error| error.with_path(&item.path))
+            }));
+        }
+    }
+
+    fn open_for_writing(&self, dir: &str, parents: Parents) -> Option<OwnedFd> {
+        self.root.open_parent(dir, parents).ok().map(|(dir, _)| dir)
+    }
+
+    fn write_in(
+        &self,
+        dir: &OwnedFd,
+        item: &WriteItem<'_>,
+        terms: Terms<'_>,
+        options: &WriteOptions,
+    ) -> Result<Metadata> {
+        let name = item.path.name().as_bytes();
+        let present = sys::find_at(dir, name).map_err(fail)?;
+        if !present.is_some_and(|stat| sys::is_link(&stat))
+            && let Some(metadata) =
+                self.write_at(dir, name, present.as_ref(), Content::Bytes(&item.data), terms)?
+        {
+            return Ok(metadata);
+        }
+        // A link, or the directory was removed: the long way.
+        self.write(&item.path, &item.data, options)
+    }
+}
+
+/// Runs `work` on portions of the items, on this thread and on free workers; results in order.
+fn spread<I, T>(
+    items: &[I],
+    work: impl Fn(&[I], &mut Vec<Result<T>>) + Send + Sync + 'static,
+) -> Vec<Result<T>>
+where
+    I: Clone + Send + Sync + 'static,
+    T: Send + 'static,
+{
+    if items.len() < SPREAD_FROM {
+        let mut results = Vec::with_capacity(items.len());
+        work(items, &mut results);
+        return results;
+    }
+    let shared: Arc<[I]> = items.into();
+    let portions = items.len().div_ceil(PORTION);
+    let slots: Arc<Vec<Mutex<Vec<Result<T>>>>> = Arc::new((0..portions).map(|_| Mutex::default()).collect());
+    let filled = Arc::clone(&slots);
+    pool::for_each(portions, 1, move |portion| {
+        let start = portion * PORTION;
+        let items = &shared[start..shared.len().min(start + PORTION)];
+        let mut results = Vec::with_capacity(items.len());
+        work(items, &mut results);
+        *filled[portion].lock().unwrap_or_else(PoisonError::into_inner) = results;
+    });
+    let mut all = Vec::with_capacity(items.len());
+    for (portion, slot) in slots.iter().enumerate() {
+        let mut results = std::mem::take(&mut *slot.lock().unwrap_or_else(PoisonError::into_inner));
+        let expected = PORTION.min(items.len() - portion * PORTION);
+        // A worker that panicked left its portion short.
+        results.resize_with(expected, || {
+            Err(Error::new(ErrorKind::Io)
+                .with_message("a worker panicked; this is a fault of twinfs, please report it"))
+        });
+        all.append(&mut results);
+    }
+    all
+}

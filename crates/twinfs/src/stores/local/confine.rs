@@ -1,0 +1,285 @@
+//! The root directory, and how a path is looked up below it so that nothing leads out.
+//!
+//! The kernel confines every lookup (`openat2` with `RESOLVE_BENEATH`). Where it cannot, or a
+//! sandbox forbids it, `cap-primitives` walks the path component by component. Everything else
+//! works on a single name in a directory that was opened this way.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use cap_primitives::fs::{OpenOptions as CapOptions, OpenOptionsExt};
+use rustix::fs::{Mode, OFlags, ResolveFlags, Stat};
+use rustix::io::{Errno, retry_on_intr};
+
+use super::sys::{self, Sys, fail};
+use super::{Create, LocalOptions};
+use crate::error::{Error, ErrorKind, Result};
+use crate::path::{FsPath, RESERVED_PREFIX};
+use crate::store::Parents;
+
+/// How often a link may lead to a link: `MAXSYMLINKS` of Linux.
+const MAX_LINKS: usize = 40;
+/// How often the kernel is asked again when a rename elsewhere disturbed a lookup through `..`.
+const MAX_DISTURBED: usize = 64;
+const CONFINED: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
+
+/// The root directory of a store.
+pub(super) struct Root {
+    dir: File,
+    lookup: Lookup,
+    dir_mode: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lookup {
+    /// The kernel confines.
+    Kernel,
+    /// We walk.
+    Walk,
+}
+
+/// A name in an open directory: where a path ends once all links are followed.
+pub(super) struct Place<'path> {
+    pub(super) dir: OwnedFd,
+    pub(super) name: Cow<'path, [u8]>,
+    /// What stands there; `None` if nothing does.
+    pub(super) stat: Option<Stat>,
+    /// The directories in which a directory was created on the way, from the root downwards.
+    pub(super) created: Vec<OwnedFd>,
+}
+
+/// Whether the last component is followed if it is a link.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Follow {
+    Yes,
+    No,
+}
+
+impl Root {
+    pub(super) fn open(path: &Path, options: &LocalOptions) -> Result<Self> {
+        if options.create == Create::Missing {
+            create_root(path, options.dir_mode)?;
+        }
+        let flags = sys::PATH | OFlags::DIRECTORY;
+        let dir = retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty())).map_err(fail)?;
+        let lookup = match rustix::fs::openat2(&dir, c".", flags, Mode::empty(), CONFINED) {
+            Ok(_) => Lookup::Kernel,
+            // An old kernel, or a sandbox that forbids what it does not know.
+            Err(Errno::NOSYS | Errno::PERM) => Lookup::Walk,
+            Err(errno) => return Err(fail(errno)),
+        };
+        Ok(Self { dir: dir.into(), lookup, dir_mode: options.dir_mode })
+    }
+
+    /// The root itself: for single names only.
+    pub(super) fn dir(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+
+    /// Whether lookups are confined by the kernel.
+    pub(super) fn confined_by_kernel(&self) -> bool {
+        self.lookup == Lookup::Kernel
+    }
+
+    /// Opens what stands at a path, following links, confined. `flags` must not create.
+    pub(super) fn open_at(&self, path: &[u8], flags: OFlags) -> Sys<OwnedFd> {
+        let path = if path.is_empty() { b"." } else { path };
+        if self.lookup == Lookup::Walk {
+            return self.walk(path, flags);
+        }
+        for _ in 0..MAX_DISTURBED {
+            match rustix::fs::openat2(&self.dir, path, flags, Mode::empty(), CONFINED) {
+                Err(Errno::INTR | Errno::AGAIN) => continue,
+                result => return result,
+            }
+        }
+        self.walk(path, flags)
+    }
+
+    /// Opens a directory for listing, locking and syncing. Every call gives a descriptor with locks
+    /// and a listing position of its own.
+    pub(super) fn open_dir(&self, path: &[u8]) -> Sys<OwnedFd> {
+        self.open_at(path, sys::DIRECTORY)
+    }
+
+    fn walk(&self, path: &[u8], flags: OFlags) -> Sys<OwnedFd> {
+        let mut options = CapOptions::new();
+        options.read(true).write(flags.contains(OFlags::RDWR));
+        options.custom_flags((flags - OFlags::RWMODE).bits().cast_signed());
+        let path = Path::new(std::ffi::OsStr::from_bytes(path));
+        match cap_primitives::fs::open(&self.dir, path, &options) {
+            Ok(file) => Ok(file.into()),
+            // Without an error number it is cap-primitives's own refusal of a way out.
+            Err(error) => Err(error.raw_os_error().map_or(Errno::XDEV, Errno::from_raw_os_error)),
+        }
+    }
+
+    /// What stands at a path, following links.
+    pub(super) fn stat(&self, path: &FsPath) -> Result<Stat> {
+        if path.is_root() {
+            return sys::stat(&self.dir).map_err(fail);
+        }
+        // A single component cannot lead out unless it is a link: no descriptor is needed.
+        if !path.as_str().contains('/') {
+            let stat = sys::stat_at(&self.dir, path.as_str()).map_err(fail)?;
+            if !sys::is_link(&stat) {
+                return Ok(stat);
+            }
+        }
+        if self.lookup == Lookup::Kernel {
+            let file = self.open_at(path.as_str().as_bytes(), sys::PATH).map_err(fail)?;
+            return sys::stat(file).map_err(fail);
+        }
+        self.locate(path, Follow::Yes, Parents::Require)?.stat.ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
+    /// Finds where a path ends. The root ends at the name `.`.
+    pub(super) fn locate<'path>(
+        &self,
+        path: &'path FsPath,
+        follow: Follow,
+        parents: Parents,
+    ) -> Result<Place<'path>> {
+        let (dir, created) = self.open_parent(path.parent_str(), parents)?;
+        let name = if path.is_root() { "." } else { path.name() };
+        let stat = sys::find_at(&dir, name).map_err(fail)?;
+        let place = Place { dir, name: Cow::Borrowed(name.as_bytes()), stat, created };
+        match stat {
+            Some(stat) if follow == Follow::Yes && sys::is_link(&stat) => {
+                self.follow(path.parent_str(), place)
+            }
+            _ => Ok(place),
+        }
+    }
+
+    /// Follows the link at a place, and the links it leads to, to the final name.
+    fn follow<'path>(&self, dir_path: &str, mut place: Place<'path>) -> Result<Place<'path>> {
+        let mut dir_path = dir_path.as_bytes().to_vec();
+        for _ in 0..MAX_LINKS {
+            let link = retry_on_intr(|| rustix::fs::readlinkat(&place.dir, &*place.name, Vec::new()));
+            match link {
+                Ok(link) => self.step(&mut dir_path, &mut place, link.as_bytes())?,
+                // It was a link a moment ago: look again.
+                Err(Errno::INVAL | Errno::NOENT) => {
+                    place.stat = sys::find_at(&place.dir, &*place.name).map_err(fail)?
+                }
+                Err(errno) => return Err(fail(errno)),
+            }
+            if !place.stat.is_some_and(|stat| sys::is_link(&stat)) {
+                return Ok(place);
+            }
+        }
+        Err(fail(Errno::LOOP))
+    }
+
+    /// Goes from a link's directory to where its text leads. The joined text is looked up from the
+    /// root, confined as every path is.
+    fn step(&self, dir_path: &mut Vec<u8>, place: &mut Place<'_>, link: &[u8]) -> Result<()> {
+        if link.starts_with(b"/") {
+            return Err(fail(Errno::XDEV));
+        }
+        if !dir_path.is_empty() {
+            dir_path.push(b'/');
+        }
+        dir_path.extend_from_slice(link);
+        let must_be_dir = dir_path.ends_with(b"/");
+        while dir_path.ends_with(b"/") {
+            dir_path.pop();
+        }
+        let start = dir_path.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+        if must_be_dir || matches!(&dir_path[start..], b"." | b"..") {
+            place.dir = self.open_dir(dir_path).map_err(fail)?;
+            place.name = Cow::Borrowed(b".");
+        } else {
+            let name = dir_path[start..].to_vec();
+            if name.starts_with(RESERVED_PREFIX.as_bytes()) {
+                return Err(
+                    Error::new(ErrorKind::PermissionDenied).with_message("the link leads to a reserved name")
+                );
+            }
+            dir_path.truncate(start.saturating_sub(1));
+            place.dir = self.open_dir(dir_path).map_err(fail)?;
+            place.name = Cow::Owned(name);
+        }
+        place.stat = sys::find_at(&place.dir, &*place.name).map_err(fail)?;
+        Ok(())
+    }
+
+    /// Opens a directory by its path; creates what is missing if asked.
+    pub(super) fn open_parent(&self, dir: &str, parents: Parents) -> Result<(OwnedFd, Vec<OwnedFd>)> {
+        match self.open_dir(dir.as_bytes()) {
+            Ok(fd) => Ok((fd, Vec::new())),
+            Err(Errno::NOENT) if parents == Parents::Create && !dir.is_empty() => {
+                for _ in 0..super::MAX_VANISHED {
+                    match self.create_dirs(dir) {
+                        // A directory just made or found was removed again: start over.
+                        Err(Errno::NOENT) => continue,
+                        result => return result.map_err(fail),
+                    }
+                }
+                Err(fail(Errno::NOENT))
+            }
+            Err(errno) => Err(fail(errno)),
+        }
+    }
+
+    fn create_dirs(&self, path: &str) -> Sys<(OwnedFd, Vec<OwnedFd>)> {
+        let (mut dir, mut end) = self.deepest_existing(path)?;
+        let mut created = Vec::new();
+        while end < path.len() {
+            let start = if end == 0 { 0 } else { end + 1 };
+            end = path[start..].find('/').map_or(path.len(), |slash| start + slash);
+            let child = match self.create_child(dir.as_fd(), &path[start..end]) {
+                Ok(child) => child,
+                Err(Errno::EXIST) => {
+                    dir = self.open_dir(&path.as_bytes()[..end])?;
+                    continue;
+                }
+                Err(errno) => return Err(errno),
+            };
+            created.push(std::mem::replace(&mut dir, child));
+        }
+        Ok((dir, created))
+    }
+
+    /// The deepest directory on a path that is there, and where in the text it ends.
+    fn deepest_existing(&self, path: &str) -> Sys<(OwnedFd, usize)> {
+        let mut end = path.len();
+        loop {
+            end = path[..end].rfind('/').unwrap_or(0);
+            match self.open_dir(&path.as_bytes()[..end]) {
+                Ok(dir) => return Ok((dir, end)),
+                Err(Errno::NOENT) if end > 0 => continue,
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+
+    fn create_child(&self, dir: BorrowedFd<'_>, name: &str) -> Sys<OwnedFd> {
+        make_dir(dir, name, self.dir_mode)?;
+        sys::open_at(dir, name, sys::DIRECTORY | OFlags::NOFOLLOW, 0)
+    }
+}
+
+/// Makes a directory with the configured mode, or with what the umask leaves.
+pub(super) fn make_dir(dir: BorrowedFd<'_>, name: &str, mode: Option<u32>) -> Sys<()> {
+    sys::mkdir_at(dir, name, mode.unwrap_or(0o777))?;
+    match mode {
+        // The umask takes bits of group and others away, which the configuration asked for.
+        Some(mode) if mode & 0o077 != 0 => {
+            let made = sys::open_at(dir, name, sys::DIRECTORY | OFlags::NOFOLLOW, 0)?;
+            sys::chmod(made, mode)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn create_root(path: &Path, mode: Option<u32>) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(mode.unwrap_or(0o777));
+    builder.create(path).map_err(Error::from_io)
+}
