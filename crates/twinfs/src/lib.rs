@@ -1,5 +1,7 @@
 //! One file layer with two faces, async and sync, that do the same, over any store.
 pub mod adapters;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod error;
 pub mod fork;
 pub mod path;

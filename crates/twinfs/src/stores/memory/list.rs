@@ -96,11 +96,11 @@ impl Below {
         for key in tree.names_from(start.as_ref().map(String::as_str)) {
             let rest = key.path.strip_prefix(&self.dir)?;
             if self.depth == Depth::Children
-                && let Some(end) = rest.find('/')
+                && let Some((child, _)) = rest.split_once('/')
             {
                 // '0' is the byte after '/': the first place that is not below that child.
-                let child_end = key.path.as_str().len() - rest.len() + end;
-                return Some(format!("{}0", &key.path.as_str()[..child_end]));
+                let slash = if self.dir.is_root() { "" } else { "/" };
+                return Some(format!("{}{slash}{child}0", self.dir));
             }
             let Some(node) = tree.find(&key.path) else { continue };
             page.push(entry_of(&key.path, node, self.metadata, section));

@@ -6,11 +6,14 @@
 
 mod content;
 mod file;
+mod in_place;
 mod list;
+mod order;
 mod stage;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod writer;
 
 use std::collections::BTreeMap;
 use std::fmt;
