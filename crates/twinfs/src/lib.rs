@@ -2,6 +2,8 @@
 pub mod adapters;
 pub mod error;
 pub mod fork;
+#[cfg(feature = "net")]
+pub mod net;
 pub mod path;
 pub mod pool;
 pub mod seam;
@@ -10,6 +12,8 @@ pub mod stores;
 
 pub use error::{Error, ErrorContext, ErrorKind, Operation, Result};
 pub use location::Location;
+#[cfg(feature = "http")]
+pub use net::http::HttpStatus;
 pub use registry::StoreOptions;
 pub use path::{FsPath, IntoFsPath};
 pub use store::*;
@@ -19,6 +23,8 @@ pub mod layers;
 pub mod location;
 mod logic;
 pub mod registry;
+#[cfg(feature = "http")]
+pub mod runfiles;
 
 pub use face::asynchronous::{Chunks, Entries, File, Fs};
 pub use logic::stream::STREAM_BLOCK;
@@ -26,5 +32,7 @@ pub use logic::usage::DiskUsage;
 
 /// The sync face: the same names and the same methods, without `.await`.
 pub mod blocking {
+    #[cfg(feature = "http")]
+    pub use crate::runfiles::blocking as runfiles;
     pub use crate::face::blocking::{Chunks, DEFAULT_BLOCK, Entries, File, Fs};
 }
