@@ -4,6 +4,8 @@ pub mod adapters;
 pub mod conformance;
 pub mod error;
 pub mod fork;
+#[cfg(feature = "net")]
+pub mod net;
 pub mod path;
 pub mod pool;
 pub mod seam;
@@ -12,6 +14,8 @@ pub mod stores;
 
 pub use error::{Error, ErrorContext, ErrorKind, Operation, Result};
 pub use location::Location;
+#[cfg(feature = "http")]
+pub use net::http::HttpStatus;
 pub use path::{FsPath, IntoFsPath};
 pub use registry::StoreOptions;
 pub use store::*;
@@ -22,6 +26,8 @@ pub mod location;
 mod logic;
 mod opaque;
 pub mod registry;
+#[cfg(feature = "http")]
+pub mod runfiles;
 
 pub use face::asynchronous::{Chunks, Entries, File, Fs};
 pub use logic::stream::STREAM_BLOCK;
@@ -29,5 +35,7 @@ pub use logic::usage::DiskUsage;
 
 /// The sync face: the same names and the same methods, without `.await`.
 pub mod blocking {
+    #[cfg(feature = "http")]
+    pub use crate::runfiles::blocking as runfiles;
     pub use crate::face::blocking::{Chunks, DEFAULT_BLOCK, Entries, File, Fs};
 }
