@@ -1,10 +1,12 @@
 //! One file layer with two faces, async and sync, that do the same, over any store.
 pub mod adapters;
+pub mod bulk;
 pub mod error;
 pub mod fork;
 pub mod path;
 pub mod pool;
 pub mod seam;
+pub mod settings;
 pub mod store;
 pub mod stores;
 
@@ -27,5 +29,6 @@ pub use logic::usage::DiskUsage;
 
 /// The sync face: the same names and the same methods, without `.await`.
 pub mod blocking {
+    pub use crate::bulk::blocking as bulk;
     pub use crate::face::blocking::{Chunks, DEFAULT_BLOCK, Entries, File, Fs};
 }
