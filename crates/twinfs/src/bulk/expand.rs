@@ -8,7 +8,7 @@ use super::progress::ProgressItem;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::logic::entries::{Cursor, PAGE};
 use crate::logic::verbs;
-use crate::logic::window::window;
+use crate::logic::window::{boxed, window};
 use crate::path::FsPath;
 use crate::store::{AsyncStore, Depth, Entry, EntryKind, ListOptions, Metadata, StatOptions};
 
@@ -138,14 +138,15 @@ impl<'a, A: AsyncStore> Expander<'a, A> {
             self.found = pairs.iter().zip(found.into_iter().map(|metadata| metadata.map(Some))).collect();
         } else if bulk || self.options.depth == Depth::Recursive {
             let (source, options) = (self.source, &StatOptions::default());
-            let stats = pairs.iter().map(|pair| verbs::stat(source, &pair.from, options));
+            let stats = pairs.iter().map(|pair| boxed(verbs::stat(source, &pair.from, options)));
             let mut found: Vec<Option<Result<Metadata>>> = pairs.iter().map(|_| None).collect();
             window(self.in_flight, stats, |index, metadata| {
                 found[index] = Some(metadata);
                 Ok(())
             })
             .await?;
-            self.found = pairs.iter().zip(found.into_iter().flatten().map(|metadata| metadata.map(Some))).collect();
+            self.found =
+                pairs.iter().zip(found.into_iter().flatten().map(|metadata| metadata.map(Some))).collect();
         } else {
             // Opening a file says what it is; asking beforehand would double the round trips.
             self.found = pairs.iter().map(|pair| (pair, Ok(None))).collect();
@@ -162,7 +163,8 @@ impl<'a, A: AsyncStore> Expander<'a, A> {
         };
         match (metadata.kind, self.options.depth) {
             (EntryKind::Directory, Depth::Recursive) => {
-                let options = ListOptions { depth: Depth::Recursive, metadata: true, ..ListOptions::default() };
+                let options =
+                    ListOptions { depth: Depth::Recursive, metadata: true, ..ListOptions::default() };
                 match verbs::list(self.source, &from, &options).await {
                     Ok(lister) => {
                         let empty = Some(to.clone());

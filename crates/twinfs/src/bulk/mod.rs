@@ -38,6 +38,7 @@ pub use self::slice::{Slice, SliceOf};
 use self::verbs::Side;
 use crate::error::Result;
 use crate::face::asynchronous::Fs;
+use crate::logic::window::boxed;
 use crate::path::{FsPath, IntoFsPath};
 use crate::store::{AsyncStore, Depth, Metadata, WriteItem, WriteOptions};
 
@@ -131,7 +132,7 @@ macro_rules! emit_asynchronous {
             /// ```
             pub async fn $name<S: AsyncStore>(fs: &Fs<S>, $($arg: $ty),*) -> Result<$ret> {
                 let side = Side { store: fs.store(), limit: fs.bulk_limit() };
-                $text(side, $($arg),*).await
+                boxed($text(side, $($arg),*)).await
             }
         )*
         $(
@@ -152,7 +153,7 @@ macro_rules! emit_asynchronous {
             ) -> Result<$two_ret> {
                 let $this = Side { store: fs.store(), limit: fs.bulk_limit() };
                 let $other = Side { store: other.store(), limit: other.bulk_limit() };
-                $two_text($source, $target, $($two_arg),*).await
+                boxed($two_text($source, $target, $($two_arg),*)).await
             }
         )*
     };

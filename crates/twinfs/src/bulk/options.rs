@@ -31,8 +31,10 @@ impl FromStr for OnError {
             "raise" => Ok(Self::Raise),
             "omit" => Ok(Self::Omit),
             "return" => Ok(Self::Return),
-            _ => Err(Error::new(ErrorKind::InvalidInput)
-                .with_message(format!("on_error is one of raise, omit, return, not '{}'", text.escape_debug()))),
+            _ => Err(Error::new(ErrorKind::InvalidInput).with_message(format!(
+                "on_error is one of raise, omit, return, not '{}'",
+                text.escape_debug()
+            ))),
         }
     }
 }

@@ -1,14 +1,17 @@
 //! The text of the transfers between file systems: many files in flight, each of them whole.
 
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use futures_util::stream::{self, StreamExt};
+use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::expand::{Expander, Job, Step, WHOLE};
 use super::options::{Failed, Files, Limit, OnError, Pair, Report, Skipped, TransferOptions};
 use super::verbs::Side;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::logic::stream::{Blocks, STREAM_BLOCK};
+use crate::logic::window::{BoxFuture, boxed};
 use crate::logic::{check, verbs};
 use crate::path::FsPath;
 use crate::store::{
@@ -80,30 +83,31 @@ impl<A: AsyncStore, B: AsyncStore> Transfer<'_, A, B> {
             .map_err(|error| error.with_operation(Operation::Copy).with_store(self.target.scheme()))?;
         let files = Files::of(&[self.source.scheme(), self.target.scheme()]);
         let limit = Limit::effective(self.options.bulk.limit, limit, files).operations();
-        let batches = self.way == Way::Through
-            && self.source.capabilities().bulk
-            && self.target.capabilities().bulk;
+        let batches =
+            self.way == Way::Through && self.source.capabilities().bulk && self.target.capabilities().bulk;
         // A batch stands for as many operations as it has files.
         let batch = batches.then(|| (limit / 4).clamp(1, BATCH));
         let in_flight = limit / batch.unwrap_or(1).min(limit);
 
         let directories = self.target.capabilities().directories;
         let expander = Expander::new(self.source, pairs, self.options, batch, directories, limit);
-        let steps = stream::unfold(Some(expander), |expander| async move {
-            let mut expander = expander?;
-            match expander.next().await {
-                Ok(None) => None,
-                Ok(Some(step)) => Some((Ok(step), Some(expander))),
-                Err(error) => Some((Err(error), None)),
-            }
-        });
-        // `buffer_unordered` of "as many as there are" would reserve room for all of them.
-        let in_flight = in_flight.min(1 << 20);
-        let done = steps.map(|step| self.step(step)).buffer_unordered(in_flight);
-        let mut done = std::pin::pin!(done);
+        let mut steps = Steps::new(expander);
+        let mut running = FuturesUnordered::new();
         let mut tally = Tally::default();
-        while let Some(result) = done.next().await {
-            tally.add(result?, self.options)?;
+        while let Some(done) = poll_fn(|context| {
+            while running.len() < in_flight
+                && let Poll::Ready(Some(step)) = steps.poll_next(context)
+            {
+                running.push(boxed(self.step(step)));
+            }
+            match running.poll_next_unpin(context) {
+                Poll::Ready(None) if !steps.ended() => Poll::Pending,
+                polled => polled,
+            }
+        })
+        .await
+        {
+            tally.add(done?, self.options)?;
         }
         Ok(tally.finish())
     }
@@ -209,7 +213,7 @@ impl<A: AsyncStore, B: AsyncStore> Transfer<'_, A, B> {
     async fn blocks(&self, job: &Job, file: Arc<A::File>, len: u64, target: &B::File) -> Result<()> {
         let mut blocks = Blocks::new(file, 0, len, STREAM_BLOCK);
         let mut offset = 0;
-        while let Some(block) = std::future::poll_fn(|context| blocks.poll_next(context)).await {
+        while let Some(block) = poll_fn(|context| blocks.poll_next(context)).await {
             let block = block.map_err(|error| {
                 error.with_operation(Operation::Read).with_path(&job.from).with_store(self.source.scheme())
             })?;
@@ -276,6 +280,47 @@ impl<A: AsyncStore, B: AsyncStore> Transfer<'_, A, B> {
     fn finished(&self, job: &Job, result: &Result<u64>) {
         if let Some(progress) = &self.options.bulk.progress {
             progress.finished(&job.item(), result.as_ref().map(|_| ()));
+        }
+    }
+}
+
+type Advanced<'a, A> = (Expander<'a, A>, Result<Option<Step>>);
+
+/// The steps of an expander, found while others are done.
+enum Steps<'a, A: AsyncStore> {
+    Idle(Expander<'a, A>),
+    Running(BoxFuture<'a, Advanced<'a, A>>),
+    Ended,
+}
+
+impl<'a, A: AsyncStore> Steps<'a, A> {
+    fn new(expander: Expander<'a, A>) -> Self {
+        Self::Idle(expander)
+    }
+
+    fn ended(&self) -> bool {
+        matches!(self, Self::Ended)
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Step>>> {
+        let mut running = match std::mem::replace(self, Self::Ended) {
+            Self::Idle(mut expander) => boxed(async move {
+                let step = expander.next().await;
+                (expander, step)
+            }),
+            Self::Running(running) => running,
+            Self::Ended => return Poll::Ready(None),
+        };
+        match running.as_mut().poll(context) {
+            Poll::Pending => {
+                *self = Self::Running(running);
+                Poll::Pending
+            }
+            Poll::Ready((expander, Ok(Some(step)))) => {
+                *self = Self::Idle(expander);
+                Poll::Ready(Some(Ok(step)))
+            }
+            Poll::Ready((_, result)) => Poll::Ready(result.transpose()),
         }
     }
 }

@@ -1,16 +1,15 @@
 //! The text of the bulk verbs on one file system.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 
 use bytes::Bytes;
 
 use super::collect::{Collector, distinct, started};
 use super::options::{Files, Item, Limit, Options};
-use super::slice::{Resolved, SliceOf};
+use super::slice::{Resolved, Slice, SliceOf};
 use crate::error::Result;
 use crate::logic::verbs;
-use crate::logic::window::window;
+use crate::logic::window::{BoxFuture, boxed, window};
 use crate::path::FsPath;
 use crate::store::{
     AsyncStore, Depth, Metadata, ReadOptions, RemoveOptions, StatOptions, WriteItem, WriteOptions,
@@ -41,11 +40,11 @@ impl<S: AsyncStore> Side<'_, S> {
 
     /// Runs one operation per path in a window and gathers the results; `bytes` says how many bytes
     /// a result stands for.
-    async fn each<'p, T, F: Future<Output = Result<T>>>(
+    async fn each<'p, T>(
         &self,
         paths: impl Iterator<Item = &'p FsPath> + Clone,
         options: &Options,
-        operation: impl Fn(usize, &'p FsPath) -> F,
+        operation: impl Fn(usize, &'p FsPath) -> BoxFuture<'p, Result<T>>,
         bytes: impl Fn(usize, &T) -> u64,
     ) -> Result<Vec<Item<T>>> {
         let paths: Vec<&FsPath> = paths.collect();
@@ -70,7 +69,7 @@ pub(super) async fn cat<S: AsyncStore>(
 ) -> Result<Vec<Item<Bytes>>> {
     let (store, read) = (side.store, &ReadOptions::default());
     let Some(page) = side.page(options) else {
-        let read_one = |_, path| verbs::read(store, path, read);
+        let read_one = |_, path| boxed(verbs::read(store, path, read));
         return side.each(paths.iter(), options, read_one, |_, bytes: &Bytes| bytes.len() as u64).await;
     };
     let mut collector = Collector::new(options, paths.iter());
@@ -95,7 +94,7 @@ pub(super) async fn pipe<S: AsyncStore>(
     let (store, paths) = (side.store, items.iter().map(|item| &item.path));
     distinct(paths.clone())?;
     let Some(page) = side.page(options) else {
-        let write_one = |index: usize, path| verbs::write(store, path, &items[index].data, write);
+        let write_one = |index: usize, path| boxed(verbs::write(store, path, &items[index].data, write));
         let len = |index: usize, _: &Metadata| items[index].data.len() as u64;
         return side.each(paths, options, write_one, len).await;
     };
@@ -118,7 +117,7 @@ pub(super) async fn sizes<S: AsyncStore>(
 ) -> Result<Vec<Item<u64>>> {
     let (store, stat) = (side.store, &StatOptions::default());
     let Some(page) = side.page(options) else {
-        let size = |_, path| async move { Ok(verbs::stat(store, path, stat).await?.len) };
+        let size = |_, path| boxed(async move { Ok(verbs::stat(store, path, stat).await?.len) });
         return side.each(paths.iter(), options, size, |_, _| 0).await;
     };
     let mut collector = Collector::new(options, paths.iter());
@@ -150,7 +149,7 @@ pub(super) async fn rm<S: AsyncStore>(
     for level in levels.into_values().rev() {
         let removals = level.iter().map(|&index| {
             started(options, index, [&paths[index]]);
-            remove(store, &paths[index], depth)
+            boxed(remove(store, &paths[index], depth))
         });
         window(side.in_flight(options), removals, |place, result| {
             let index = level[place];
@@ -175,14 +174,15 @@ pub(super) async fn cat_ranges<S: AsyncStore>(
     options: &Options,
 ) -> Result<Vec<Item<Bytes>>> {
     let store = side.store;
-    let read_slice = |index: usize, path| async move {
-        let slice = slices[index].slice;
-        let range = match slice.resolve() {
-            Resolved::Range(range) => range,
-            Resolved::NeedsLength => slice.range(verbs::stat(store, path, &StatOptions::default()).await?.len),
-        };
-        verbs::read(store, path, &ReadOptions { range, if_version: None }).await
-    };
+    let read_slice = |index: usize, path| boxed(read_slice(store, path, slices[index].slice));
     let paths = slices.iter().map(|slice| &slice.path);
     side.each(paths, options, read_slice, |_, bytes: &Bytes| bytes.len() as u64).await
+}
+
+async fn read_slice<S: AsyncStore>(store: &S, path: &FsPath, slice: Slice) -> Result<Bytes> {
+    let range = match slice.resolve() {
+        Resolved::Range(range) => range,
+        Resolved::NeedsLength => slice.range(verbs::stat(store, path, &StatOptions::default()).await?.len),
+    };
+    verbs::read(store, path, &ReadOptions { range, if_version: None }).await
 }
