@@ -1,6 +1,6 @@
 //! The text of the transfers between file systems: many files in flight, each of them whole.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 

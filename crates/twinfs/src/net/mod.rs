@@ -13,8 +13,8 @@ use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -46,11 +46,19 @@ fn existing() -> Option<&'static Net> {
     (!existing.is_null()).then(|| unsafe { &*existing })
 }
 
+/// Forgotten, not dropped, in a forked child: the runtime's threads are not there, and whoever held
+/// one of its locks is not there either. Called before a section, since sections do not nest.
+fn forget_in_children() {
+    static REGISTERED: AtomicBool = AtomicBool::new(false);
+    fork::on_child(&REGISTERED, || NET.store(std::ptr::null_mut(), Ordering::Release));
+}
+
 /// The network of this process, made at first use.
 pub(crate) fn net() -> Result<&'static Net> {
     if let Some(net) = existing() {
         return Ok(net);
     }
+    forget_in_children();
     let _section = fork::section();
     let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(net) = existing() {
@@ -69,10 +77,6 @@ pub(crate) fn net() -> Result<&'static Net> {
 
 /// Remembers the network; the caller holds `BUILDING`.
 fn install(handle: Handle, own: Option<Runtime>) -> &'static Net {
-    // Forgotten, not dropped, in a forked child: the runtime's threads are not there, and whoever
-    // held one of its locks is not there either.
-    static REGISTERED: Once = Once::new();
-    REGISTERED.call_once(|| fork::on_child(|| NET.store(std::ptr::null_mut(), Ordering::Release)));
     let net: &'static Net = Box::leak(Box::new(Net {
         handle,
         _own: own,
@@ -99,6 +103,7 @@ fn install(handle: Handle, own: Option<Runtime>) -> &'static Net {
 /// ```
 #[cfg(feature = "tokio")]
 pub fn use_runtime(handle: Handle) -> Result<()> {
+    forget_in_children();
     let _section = fork::section();
     let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     if existing().is_some() {
