@@ -210,11 +210,11 @@ macro_rules! emit_blocking {
 bulk_verbs!(emit_asynchronous);
 
 /// Where a source goes by the rules of `cp`: into the destination if that is a directory, which
-/// `into_directory` says of one that is not there yet; else to the destination itself.
+/// `into_directory` says of one that is not there yet; else to the destination itself. The root of a
+/// store has no name of its own: what is in it goes into the destination.
 ///
 /// # Errors
-/// Those of [`Fs::stat`], but for `NotFound`; `InvalidInput` for the root of a store, which has no name
-/// of its own; `InvalidPath`.
+/// Those of [`Fs::is_dir`]; `InvalidPath`.
 ///
 /// ```
 /// # use twinfs::bulk::place;
@@ -231,11 +231,7 @@ pub async fn place<S: AsyncStore>(
     to: impl IntoFsPath,
     into_directory: bool,
 ) -> Result<FsPath> {
-    let (from, to) = (from.into_fs_path()?, to.into_fs_path()?);
-    if !into_directory && !fs.is_dir(&to).await? {
-        return Ok(to);
-    }
-    to.join(from.name())
+    verbs::place(fs.store(), &from.into_fs_path()?, &to.into_fs_path()?, into_directory).await
 }
 
 /// The bulk transfers of the sync face; see [`twinfs::bulk`](crate::bulk).
@@ -250,7 +246,7 @@ pub mod blocking {
     use crate::adapters::{park_on, ready};
     use crate::error::Result;
     use crate::face::blocking::Fs;
-    use crate::path::FsPath;
+    use crate::path::{FsPath, IntoFsPath};
     use crate::seam;
     use crate::store::{Depth, Immediate, Metadata, WriteItem, WriteOptions};
 
@@ -261,4 +257,25 @@ pub mod blocking {
     }
 
     bulk_verbs!(emit_blocking);
+
+    /// Where a source goes by the rules of `cp`; see [`twinfs::bulk::place`](crate::bulk::place).
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// ```
+    /// let fs = twinfs::blocking::Fs::memory();
+    /// fs.create_dir("folder")?;
+    /// let to = twinfs::blocking::bulk::place(&fs, "a/file", "folder", false)?;
+    /// assert_eq!(to.as_str(), "folder/file");
+    /// # Ok::<(), twinfs::Error>(())
+    /// ```
+    pub fn place<S: Immediate>(
+        fs: &Fs<S>,
+        from: impl IntoFsPath,
+        to: impl IntoFsPath,
+        into_directory: bool,
+    ) -> Result<FsPath> {
+        ready(verbs::place(fs.store(), &from.into_fs_path()?, &to.into_fs_path()?, into_directory))
+    }
 }

@@ -284,18 +284,18 @@ impl<A: AsyncStore, B: AsyncStore> Transfer<'_, A, B> {
     }
 }
 
-type Advanced<'a, A> = (Expander<'a, A>, Result<Option<Step>>);
+type Advanced<'a, A> = (Box<Expander<'a, A>>, Result<Option<Step>>);
 
 /// The steps of an expander, found while others are done.
 enum Steps<'a, A: AsyncStore> {
-    Idle(Expander<'a, A>),
+    Idle(Box<Expander<'a, A>>),
     Running(BoxFuture<'a, Advanced<'a, A>>),
     Ended,
 }
 
 impl<'a, A: AsyncStore> Steps<'a, A> {
     fn new(expander: Expander<'a, A>) -> Self {
-        Self::Idle(expander)
+        Self::Idle(Box::new(expander))
     }
 
     fn ended(&self) -> bool {

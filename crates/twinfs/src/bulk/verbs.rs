@@ -186,3 +186,12 @@ async fn read_slice<S: AsyncStore>(store: &S, path: &FsPath, slice: Slice) -> Re
     };
     verbs::read(store, path, &ReadOptions { range, if_version: None }).await
 }
+
+pub(super) async fn place<S: AsyncStore>(
+    store: &S,
+    from: &FsPath,
+    to: &FsPath,
+    into_directory: bool,
+) -> Result<FsPath> {
+    if into_directory || verbs::is_dir(store, to).await? { to.join(from.name()) } else { Ok(to.clone()) }
+}

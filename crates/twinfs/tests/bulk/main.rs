@@ -60,13 +60,6 @@ mod sync_bulk {
     ) -> Result<Vec<Item<Bytes>>> {
         bulk::cat_ranges(fs, slices, options)
     }
-    pub(crate) async fn copy<S: Immediate>(
-        fs: &Fs<S>,
-        pairs: &[Pair],
-        options: &TransferOptions,
-    ) -> Result<Report> {
-        bulk::copy(fs, pairs, options)
-    }
     pub(crate) async fn put<S: Immediate, O: Immediate>(
         fs: &Fs<S>,
         other: &Fs<O>,
@@ -74,14 +67,6 @@ mod sync_bulk {
         options: &TransferOptions,
     ) -> Result<Report> {
         bulk::put(fs, other, pairs, options)
-    }
-    pub(crate) async fn get<S: Immediate, O: Immediate>(
-        fs: &Fs<S>,
-        other: &Fs<O>,
-        pairs: &[Pair],
-        options: &TransferOptions,
-    ) -> Result<Report> {
-        bulk::get(fs, other, pairs, options)
     }
 }
 

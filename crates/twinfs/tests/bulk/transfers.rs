@@ -44,7 +44,7 @@ fn grow(memory: &MemoryStore) {
         fs.write(name, bytes).unwrap();
     }
     for number in 0..300 {
-        fs.write(&format!("many/{number}"), number.to_string()).unwrap();
+        fs.write(format!("many/{number}"), number.to_string()).unwrap();
     }
     fs.create_dir_all("hollow/inside").unwrap();
     fs.create_dir_all("many/hollow").unwrap();
@@ -59,7 +59,7 @@ fn recursive() -> TransferOptions {
 }
 
 /// Sends the tree of `source` through a slow store, or a near one, and back on one face.
-fn there_and_back(source: &MemoryStore, slow: bool, sync_face: bool, options: &TransferOptions) -> Tree {
+fn there_and_back(source: &MemoryStore, (slow, sync_face): (bool, bool), options: &TransferOptions) -> Tree {
     let (far, back) = (MemoryStore::default(), MemoryStore::default());
     let (far_async, far_sync, _) = remote(&far);
     let (near_async, near_sync) = near(&far);
@@ -103,7 +103,7 @@ fn a_tree_goes_up_and_comes_down_the_same() {
             for limit in [Limit::at_most(1), Limit::at_most(10), Limit::All] {
                 let mut options = recursive();
                 options.bulk.limit = Some(limit);
-                let back = there_and_back(&source, slow, sync_face, &options);
+                let back = there_and_back(&source, (slow, sync_face), &options);
                 assert!(back == original, "slow {slow}, sync {sync_face}, {limit}");
             }
         }
