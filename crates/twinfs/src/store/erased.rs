@@ -230,6 +230,14 @@ impl DynStore<SyncFace> {
     }
 }
 
+/// A store whose futures are ready at once is an async store, too: one that works in whatever thread
+/// polls it.
+impl From<DynStore<SyncFace>> for DynStore<AsyncFace> {
+    fn from(store: DynStore<SyncFace>) -> Self {
+        Self { kind: store.kind, face: PhantomData }
+    }
+}
+
 /// An open file of a [`DynStore`].
 pub struct DynFile(FileKind);
 
