@@ -28,13 +28,13 @@ fn make_all(store: &LocalStore) -> [&'static str; 5] {
 pub(crate) fn under_umask(store: &LocalStore, _parent: &mut Parent) {
     // SAFETY: sets this process's umask; nothing else runs in it.
     unsafe { libc::umask(0o027) };
-    for name in make_all(store) {
+    let names = make_all(store);
+    for name in names {
         assert_eq!(mode(store, name), 0o640, "{name}");
     }
     for name in ["dir", "made", "made/deep"] {
         assert_eq!(mode(store, name), 0o750, "{name}");
     }
-    let names = make_all(store);
     for name in names {
         std::fs::set_permissions(store.root().join(name), std::fs::Permissions::from_mode(0o604)).unwrap();
     }

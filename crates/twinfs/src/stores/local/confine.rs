@@ -106,15 +106,19 @@ impl Root {
     }
 
     fn walk(&self, path: &[u8], flags: OFlags) -> Sys<OwnedFd> {
+        let path = Path::new(std::ffi::OsStr::from_bytes(path));
+        // Without an error number it is cap-primitives's own refusal of a way out.
+        let errno =
+            |error: std::io::Error| error.raw_os_error().map_or(Errno::XDEV, Errno::from_raw_os_error);
+        if flags.contains(OFlags::DIRECTORY) {
+            // Where the walk ends is a mere name of the directory: opened again, it can be read.
+            let found = cap_primitives::fs::open_dir(&self.dir, path).map_err(errno)?;
+            return sys::open_at(found, c".", flags, 0);
+        }
         let mut options = CapOptions::new();
         options.read(true).write(flags.contains(OFlags::RDWR));
         options.custom_flags((flags - OFlags::RWMODE).bits().cast_signed());
-        let path = Path::new(std::ffi::OsStr::from_bytes(path));
-        match cap_primitives::fs::open(&self.dir, path, &options) {
-            Ok(file) => Ok(file.into()),
-            // Without an error number it is cap-primitives's own refusal of a way out.
-            Err(error) => Err(error.raw_os_error().map_or(Errno::XDEV, Errno::from_raw_os_error)),
-        }
+        cap_primitives::fs::open(&self.dir, path, &options).map(OwnedFd::from).map_err(errno)
     }
 
     /// What stands at a path, following links.
