@@ -23,7 +23,8 @@ use self::plain::{Answer, Model, Quirks};
 
 fn cases() -> ProptestConfig {
     let cases = std::env::var("TWINFS_MODEL_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(200);
-    ProptestConfig { cases, max_shrink_iters: 20_000, ..ProptestConfig::default() }
+    // A failure is printed in full; it becomes a test of its own, not a seed in a file.
+    ProptestConfig { cases, max_shrink_iters: 20_000, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 /// Runs the operations on one face and on the model; gives the answers, for the other face.
