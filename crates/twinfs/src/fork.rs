@@ -21,7 +21,7 @@ pub fn generation() -> u64 {
 
 /// Registers, once for each `flag`, what a child must forget. It runs between fork and the child's
 /// next line, so it only stores atomics; nothing is dropped there.
-pub(crate) fn on_child(flag: &AtomicBool, reset: fn()) {
+pub fn on_child(flag: &AtomicBool, reset: fn()) {
     // The section makes flag and entry one step for a fork in another thread.
     let _section = section();
     if !flag.swap(true, Ordering::AcqRel)
@@ -33,9 +33,11 @@ pub(crate) fn on_child(flag: &AtomicBool, reset: fn()) {
 
 /// A section that holds locks; a fork waits until it ends. Sections must be short, must not nest
 /// and must not block on anything but each other's locks.
-pub(crate) struct Section(());
+#[derive(Debug)]
+pub struct Section(());
 
-pub(crate) fn section() -> Section {
+/// Begins a section; it ends when the value is dropped.
+pub fn section() -> Section {
     install();
     loop {
         if SECTIONS.fetch_add(1, Ordering::Acquire) & FORKING == 0 {

@@ -123,13 +123,22 @@ pub fn register(scheme: &str, factory: Factory) {
     known.insert(scheme.to_ascii_lowercase(), factory);
 }
 
-/// A store and what the layers above it shall do.
-struct Opened {
-    store: AnyStore,
-    timeout: Option<Duration>,
-}
-
-fn open(url: &str, options: StoreOptions) -> Result<Opened> {
+/// Opens the store at a URL or plain path, before it is given a face. Options win over the query's.
+///
+/// [`Fs::connect`](crate::Fs::connect) is this and a face; bindings that choose how operations run
+/// start here.
+///
+/// # Errors
+/// As [`Fs::connect`](crate::Fs::connect).
+///
+/// ```
+/// use twinfs::registry::{self, StoreOptions};
+///
+/// let store = registry::open("memory://notes", StoreOptions::new())?;
+/// twinfs::blocking::Fs::new(store.into_sync()).write("a", "1")?;
+/// # Ok::<(), twinfs::Error>(())
+/// ```
+pub fn open(url: &str, options: StoreOptions) -> Result<AnyStore> {
     let location = Location::parse(url)?;
     let mut merged = StoreOptions(location.query.iter().cloned().collect());
     // A keyword says more than the URL it comes with.
@@ -147,7 +156,13 @@ fn open(url: &str, options: StoreOptions) -> Result<Opened> {
             ))
         })?
     };
-    Ok(Opened { store: factory(&location, merged).during(Operation::Connect)?, timeout })
+    let store = factory(&location, merged).during(Operation::Connect)?;
+    Ok(match timeout {
+        None => store,
+        // A timeout needs somebody else to do the work: on the sync face the pool does, and the
+        // calling thread waits.
+        Some(timeout) => AnyStore::new_async(Timeout::limited(store.into_async(), timeout)),
+    })
 }
 
 fn open_local(location: &Location, mut options: StoreOptions) -> Result<AnyStore> {
@@ -207,12 +222,8 @@ impl Fs<DynStore> {
     /// As [`connect`](Self::connect).
     pub async fn connect_with(url: &str, options: StoreOptions) -> Result<Self> {
         let url = url.to_owned();
-        let opened = pool::run(move || open(&url, options)).await?;
-        let store = opened.store.into_async();
-        Ok(Self::new(match opened.timeout {
-            None => store,
-            Some(timeout) => DynStore::<crate::AsyncFace>::new(Timeout::limited(store, timeout)),
-        }))
+        let store = pool::run(move || open(&url, options)).await?;
+        Ok(Self::new(store.into_async()))
     }
 
     /// A private tree in memory.
@@ -242,14 +253,7 @@ impl blocking::Fs<DynStore<SyncFace>> {
     /// # Errors
     /// As [`connect`](Self::connect).
     pub fn connect_with(url: &str, options: StoreOptions) -> Result<Self> {
-        let opened = open(url, options)?;
-        Ok(Self::new(match opened.timeout {
-            None => opened.store.into_sync(),
-            // A timeout needs somebody else to do the work: the pool does, and this thread waits.
-            Some(timeout) => {
-                AnyStore::new_async(Timeout::limited(opened.store.into_async(), timeout)).into_sync()
-            }
-        }))
+        Ok(Self::new(open(url, options)?.into_sync()))
     }
 
     /// A private tree in memory.

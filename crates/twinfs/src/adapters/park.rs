@@ -82,7 +82,13 @@ impl<S> Clone for Park<S> {
     }
 }
 
-impl<S: AsyncStore> Immediate for Park<S> {}
+impl<S: AsyncStore> Immediate for Park<S> {
+    type Concurrent = S;
+
+    fn concurrent(self: &Arc<Self>) -> Arc<S> {
+        Arc::clone(&self.0)
+    }
+}
 
 macro_rules! impl_park {
     (values { $($name:ident($($arg:ident: $ty:ty),*) -> $ret:ty;)* }

@@ -55,7 +55,13 @@ impl<S: ?Sized> Clone for Ready<S> {
     }
 }
 
-impl<S: BlockingStore + ?Sized> Immediate for Ready<S> {}
+impl<S: BlockingStore + ?Sized> Immediate for Ready<S> {
+    type Concurrent = Self;
+
+    fn concurrent(self: &Arc<Self>) -> Arc<Self> {
+        Arc::clone(self)
+    }
+}
 
 macro_rules! impl_ready {
     (values { $($name:ident($($arg:ident: $ty:ty),*) -> $ret:ty;)* }

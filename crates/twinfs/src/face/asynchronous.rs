@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use super::{file_methods, fs_methods};
+use crate::bulk::Limit;
 use crate::error::{Error, ErrorContext, ErrorKind, Operation, Result};
 use crate::logic::entries::Cursor;
 use crate::logic::glob::Pattern;
@@ -38,11 +39,12 @@ use crate::store::{
 /// ```
 pub struct Fs<S = DynStore> {
     store: Arc<S>,
+    bulk_limit: Option<Limit>,
 }
 
 impl<S> Clone for Fs<S> {
     fn clone(&self) -> Self {
-        Self { store: Arc::clone(&self.store) }
+        Self { store: Arc::clone(&self.store), bulk_limit: self.bulk_limit }
     }
 }
 
@@ -50,13 +52,27 @@ impl<S: AsyncStore> Fs<S> {
     /// A file system over a store.
     #[must_use]
     pub fn new(store: S) -> Self {
-        Self { store: Arc::new(store) }
+        Self { store: Arc::new(store), bulk_limit: None }
     }
 
     /// The store below.
     #[must_use]
     pub fn store(&self) -> &S {
         &self.store
+    }
+
+    /// The same file system with this limit of operations in flight for its [bulk
+    /// transfers](crate::bulk), where a call gives none; `None` goes back to the process's setting.
+    #[must_use]
+    pub fn with_bulk_limit(mut self, limit: Option<Limit>) -> Self {
+        self.bulk_limit = limit;
+        self
+    }
+
+    /// This file system's own limit of operations in flight, if it has one.
+    #[must_use]
+    pub fn bulk_limit(&self) -> Option<Limit> {
+        self.bulk_limit
     }
 }
 

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::{file_methods, fs_methods};
 use crate::adapters::ready;
+use crate::bulk::Limit;
 use crate::error::{Error, ErrorContext, ErrorKind, Operation, Result};
 use crate::logic::entries::Cursor;
 use crate::logic::glob::Pattern;
@@ -36,11 +37,12 @@ use crate::store::{
 /// ```
 pub struct Fs<S = DynStore<SyncFace>> {
     store: Arc<S>,
+    bulk_limit: Option<Limit>,
 }
 
 impl<S> Clone for Fs<S> {
     fn clone(&self) -> Self {
-        Self { store: Arc::clone(&self.store) }
+        Self { store: Arc::clone(&self.store), bulk_limit: self.bulk_limit }
     }
 }
 
@@ -49,13 +51,32 @@ impl<S: Immediate> Fs<S> {
     /// [`Park`](crate::adapters::Park), or layers over them.
     #[must_use]
     pub fn new(store: S) -> Self {
-        Self { store: Arc::new(store) }
+        Self { store: Arc::new(store), bulk_limit: None }
     }
 
     /// The store below.
     #[must_use]
     pub fn store(&self) -> &S {
         &self.store
+    }
+
+    /// The same file system with this limit of operations in flight for its [bulk
+    /// transfers](crate::bulk), where a call gives none; `None` goes back to the process's setting.
+    #[must_use]
+    pub fn with_bulk_limit(mut self, limit: Option<Limit>) -> Self {
+        self.bulk_limit = limit;
+        self
+    }
+
+    /// This file system's own limit of operations in flight, if it has one.
+    #[must_use]
+    pub fn bulk_limit(&self) -> Option<Limit> {
+        self.bulk_limit
+    }
+
+    /// The store whose operations may overlap, for the bulk transfers.
+    pub(crate) fn concurrent(&self) -> Arc<S::Concurrent> {
+        self.store.concurrent()
     }
 }
 

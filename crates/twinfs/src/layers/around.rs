@@ -60,7 +60,7 @@ pub trait Around: Send + Sync + 'static {
 
 /// A store with a layer around every operation.
 pub struct Layered<S, A> {
-    store: S,
+    store: Arc<S>,
     layer: Arc<A>,
 }
 
@@ -68,7 +68,7 @@ impl<S: AsyncStore, A: Around> Layered<S, A> {
     /// Puts a layer around a store.
     #[must_use]
     pub fn new(store: S, layer: A) -> Self {
-        Self { store, layer: Arc::new(layer) }
+        Self { store: Arc::new(store), layer: Arc::new(layer) }
     }
 
     /// The store inside.
@@ -82,7 +82,13 @@ impl<S: AsyncStore, A: Around> Layered<S, A> {
 /// stand under the sync face.
 pub trait ImmediateAround: Around {}
 
-impl<S: Immediate, A: ImmediateAround> Immediate for Layered<S, A> {}
+impl<S: Immediate, A: ImmediateAround> Immediate for Layered<S, A> {
+    type Concurrent = Layered<S::Concurrent, A>;
+
+    fn concurrent(self: &Arc<Self>) -> Arc<Self::Concurrent> {
+        Arc::new(Layered { store: self.store.concurrent(), layer: Arc::clone(&self.layer) })
+    }
+}
 
 macro_rules! operation_of {
     (stat) => {

@@ -1,6 +1,7 @@
 //! The trait of stores whose natural face is async, which is also what all logic is written over.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -174,4 +175,23 @@ pub trait AsyncLister: Send + 'static {
 ///
 /// [`Ready`](crate::adapters::Ready) and [`Park`](crate::adapters::Park) are immediate; a layer is
 /// if the store below it is and the layer itself awaits nothing else.
-pub trait Immediate: AsyncStore {}
+///
+/// A store of your own whose operations do not wait for anything else writes:
+///
+/// ```ignore
+/// impl Immediate for MyStore {
+///     type Concurrent = Self;
+///     fn concurrent(self: &Arc<Self>) -> Arc<Self> {
+///         Arc::clone(self)
+///     }
+/// }
+/// ```
+pub trait Immediate: AsyncStore {
+    /// The same store with operations that may overlap.
+    type Concurrent: AsyncStore;
+
+    /// The same store with operations that may overlap. The bulk transfers of the sync face put many
+    /// of these in flight and wait for all of them at once; where every operation runs in the
+    /// calling thread anyway, it is the store itself.
+    fn concurrent(self: &Arc<Self>) -> Arc<Self::Concurrent>;
+}

@@ -27,6 +27,9 @@ pub struct Capabilities {
     pub atomic_rename: bool,
     /// `Durability::Full` is kept.
     pub durable: bool,
+    /// `read_many`, `stat_many` and `write_many` do better than as many single verbs in flight: the
+    /// bulk transfers hand them whole pages.
+    pub bulk: bool,
     /// The largest file, in bytes, where there is a limit.
     pub max_file_bytes: Option<u64>,
 }
@@ -47,6 +50,7 @@ impl Capabilities {
             directories: true,
             atomic_rename: true,
             durable: true,
+            bulk: true,
             max_file_bytes: None,
         }
     }
@@ -66,6 +70,7 @@ impl Capabilities {
             directories: true,
             atomic_rename: false,
             durable: false,
+            bulk: false,
             max_file_bytes: None,
         }
     }

@@ -184,6 +184,8 @@ pub struct SyncFace;
 /// Any store, erased. Local disk, memory and other blocking stores cost no boxed future.
 pub struct DynStore<Face = AsyncFace> {
     kind: Kind,
+    /// Where operations of `kind` wait in the calling thread: the same store without the waiting.
+    concurrent: Option<Kind>,
     face: PhantomData<Face>,
 }
 
@@ -197,17 +199,24 @@ enum Kind {
 
 impl<Face> Clone for DynStore<Face> {
     fn clone(&self) -> Self {
-        Self { kind: self.kind.clone(), face: PhantomData }
+        Self { kind: self.kind.clone(), concurrent: self.concurrent.clone(), face: PhantomData }
     }
 }
 
-impl Immediate for DynStore<SyncFace> {}
+impl Immediate for DynStore<SyncFace> {
+    type Concurrent = DynStore<AsyncFace>;
+
+    fn concurrent(self: &Arc<Self>) -> Arc<DynStore<AsyncFace>> {
+        let kind = self.concurrent.as_ref().unwrap_or(&self.kind).clone();
+        Arc::new(DynStore { kind, concurrent: None, face: PhantomData })
+    }
+}
 
 impl DynStore<AsyncFace> {
     /// Erases an async store, or layers over one.
     #[must_use]
     pub fn new(store: impl AsyncStore) -> Self {
-        Self { kind: Kind::Erased(Arc::new(store)), face: PhantomData }
+        Self { kind: Kind::Erased(Arc::new(store)), concurrent: None, face: PhantomData }
     }
 }
 
@@ -215,7 +224,17 @@ impl DynStore<SyncFace> {
     /// Erases a store whose futures are ready at once, or layers over one.
     #[must_use]
     pub fn new(store: impl Immediate) -> Self {
-        Self { kind: Kind::Erased(Arc::new(store)), face: PhantomData }
+        let store = Arc::new(store);
+        let concurrent = Some(Kind::Erased(store.concurrent()));
+        Self { kind: Kind::Erased(store), concurrent, face: PhantomData }
+    }
+}
+
+/// A store whose futures are ready at once is an async store, too: one that works in whatever thread
+/// polls it.
+impl From<DynStore<SyncFace>> for DynStore<AsyncFace> {
+    fn from(store: DynStore<SyncFace>) -> Self {
+        Self { kind: store.kind, face: PhantomData }
     }
 }
 
@@ -280,7 +299,7 @@ impl AnyStore {
             Self::Blocking(store) => Kind::OffThread(OffThread::new(store)),
             Self::Async(store) => return store,
         };
-        DynStore { kind, face: PhantomData }
+        DynStore { kind, concurrent: None, face: PhantomData }
     }
 
     /// This store on the sync face.
@@ -289,9 +308,13 @@ impl AnyStore {
         let kind = match self {
             Self::Memory(store) => Kind::Memory(Ready::new(store)),
             Self::Blocking(store) => Kind::Ready(Ready::new(store)),
-            Self::Async(store) => Kind::Erased(Arc::new(Park::new(Arc::new(store)))),
+            Self::Async(store) => {
+                let concurrent = Some(store.kind.clone());
+                let kind = Kind::Erased(Arc::new(Park::new(Arc::new(store))));
+                return DynStore { kind, concurrent, face: PhantomData };
+            }
         };
-        DynStore { kind, face: PhantomData }
+        DynStore { kind, concurrent: None, face: PhantomData }
     }
 }
 

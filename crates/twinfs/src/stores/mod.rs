@@ -3,3 +3,5 @@
 
 pub mod local;
 pub mod memory;
+#[cfg(feature = "http")]
+pub mod run;

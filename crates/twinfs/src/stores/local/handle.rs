@@ -44,10 +44,11 @@ impl<T: Held> Handle<T> {
         result
     }
 
-    /// Closes: gives up the state, if it was open.
-    pub(super) fn take(&self) -> Result<Option<T>> {
-        self.check_process()?;
-        Ok(self.state.write().unwrap_or_else(PoisonError::into_inner).take())
+    /// Closes, if it is open and ours: the state is dropped.
+    pub(super) fn abandon(&self) {
+        if self.check_process().is_ok() {
+            drop(self.state.write().unwrap_or_else(PoisonError::into_inner).take());
+        }
     }
 
     fn check_process(&self) -> Result<()> {

@@ -9,7 +9,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::Inner;
-use super::confine::{Follow, Place};
+use super::confine::Place;
 use super::file::{len, metadata_while_writing, read_bytes};
 use super::handle::{Close, Handle, Held, not_readable};
 use super::lock::Lock;
@@ -18,7 +18,7 @@ use super::staging::{ContentMode, Lease as LeaseOutcome, StagedFile, take_lease}
 use super::sys::{self, fail};
 use super::version::{Seen, Token};
 use super::write::{kept_vanishing, special_or_fail};
-use super::writer::{busy, check_mode, parents_for};
+use super::writer::{busy, check_mode, check_version, locate};
 use crate::error::{ErrorKind, Result};
 use crate::path::FsPath;
 use crate::store::{BlockingFile, Data, Durability, Lease, Metadata, Mode, OpenOptions, Version};
@@ -53,8 +53,9 @@ const LEASE_MODE: u32 = 0o600;
 impl InPlaceWriter {
     pub(super) fn open(inner: &Arc<Inner>, path: &FsPath, options: &OpenOptions) -> Result<Self> {
         for _ in 0..super::MAX_VANISHED {
-            let place = inner.root.locate(path, Follow::Yes, parents_for(options.mode, options.parents))?;
+            let place = locate(inner, path, options)?;
             check_mode(options.mode, &options.condition, place.stat.as_ref())?;
+            check_version(&options.condition, &place)?;
             if let Some((state, version)) = Self::open_at(inner, place, options)? {
                 return Ok(Self {
                     inner: Arc::clone(inner),
@@ -194,7 +195,7 @@ impl BlockingFile for InPlaceWriter {
     }
 
     fn abort(&self) -> Result<()> {
-        drop(self.handle.take()?);
+        self.handle.abandon();
         Ok(())
     }
 }

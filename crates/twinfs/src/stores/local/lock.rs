@@ -31,6 +31,10 @@ impl<'fd> Lock<'fd> {
     }
 
     /// Leaves the lock with the descriptor, to be given back by [`release`].
+    #[expect(
+        clippy::mem_forget,
+        reason = "what is forgotten is the duty to release, and somebody else takes it over"
+    )]
     pub(super) fn keep(self) {
         std::mem::forget(self);
     }

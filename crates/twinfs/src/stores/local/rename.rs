@@ -39,10 +39,19 @@ impl Inner {
                 return Err(Error::new(ErrorKind::InvalidInput)
                     .with_message("a directory cannot be moved into itself"));
             }
-            let target = self.root.locate(to, Follow::No, options.parents)?;
+            let target = self.locate_target(to, Follow::No, &options.condition, options.parents)?;
             check_early(&options.condition, target.stat.as_ref())?;
             if from == to {
                 return self.check_version(&target, &options.condition);
+            }
+            match &target.stat {
+                Some(present) if sys::is_dir(&moved) && !sys::is_dir(present) => {
+                    return Err(ErrorKind::NotADirectory.into());
+                }
+                Some(present) if !sys::is_dir(&moved) && sys::is_dir(present) => {
+                    return Err(ErrorKind::IsADirectory.into());
+                }
+                _ => {}
             }
             match self.rename_at(&source, &moved, &target, &options.condition)? {
                 Attempt::Done => {

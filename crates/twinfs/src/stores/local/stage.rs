@@ -170,11 +170,11 @@ impl Inner {
     ) -> Result<Metadata> {
         let from = At { dir, name: id.as_str().as_bytes() };
         for _ in 0..MAX_VANISHED {
-            let place = self.root.locate(path, Follow::Yes, terms.parents)?;
+            let place = self.locate_target(path, Follow::Yes, terms.condition, terms.parents)?;
+            check_early(terms.condition, place.stat.as_ref())?;
             if let Some(stat) = &place.stat {
                 sys::require_file(stat)?;
             }
-            check_early(terms.condition, place.stat.as_ref())?;
             ContentMode::new(self.options.file_mode, place.stat.as_ref()).force(file).map_err(fail)?;
             let to = At { dir: &place.dir, name: &place.name };
             match publish(from, to, terms.condition.into(), self.locking()) {
@@ -276,6 +276,14 @@ impl Held for UploadState {
 }
 
 impl UploadState {
+    /// A handle of an upload that was published or discarded is closed.
+    fn check_kept(&self) -> Result<()> {
+        if stands_at(&self.file, self.dir.as_fd(), self.id.as_str().as_bytes()).map_err(fail)? {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Closed).with_message("the upload was published or discarded"))
+    }
+
     /// Runs a write while nobody can publish the upload.
     fn write(&self, body: impl FnOnce(&OwnedFd) -> Sys<()>) -> Result<()> {
         self.begin_write()?;
@@ -292,9 +300,7 @@ impl UploadState {
         let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         if *writing == 0 {
             let shared = Lock::shared(&self.file).map_err(fail)?;
-            if !stands_at(&self.file, self.dir.as_fd(), self.id.as_str().as_bytes()).map_err(fail)? {
-                return Err(unknown());
-            }
+            self.check_kept()?;
             shared.keep();
         }
         *writing += 1;
@@ -304,11 +310,17 @@ impl UploadState {
 
 impl BlockingFile for Upload {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
-        self.handle.with(|state| sys::read_at(&state.file, offset, buf).map_err(fail))
+        self.handle.with(|state| {
+            state.check_kept()?;
+            sys::read_at(&state.file, offset, buf).map_err(fail)
+        })
     }
 
     fn read_bytes(&self, offset: u64, len: usize) -> Result<Bytes> {
-        self.handle.with(|state| read_bytes(&state.file, offset, len))
+        self.handle.with(|state| {
+            state.check_kept()?;
+            read_bytes(&state.file, offset, len)
+        })
     }
 
     fn write_at(&self, offset: u64, data: &Data<'_>) -> Result<()> {
@@ -316,11 +328,17 @@ impl BlockingFile for Upload {
     }
 
     fn len(&self) -> Result<u64> {
-        self.handle.with(|state| len(&state.file))
+        self.handle.with(|state| {
+            state.check_kept()?;
+            len(&state.file)
+        })
     }
 
     fn metadata(&self) -> Result<Metadata> {
-        self.handle.with(|state| metadata_while_writing(&state.file, None))
+        self.handle.with(|state| {
+            state.check_kept()?;
+            metadata_while_writing(&state.file, None)
+        })
     }
 
     fn set_len(&self, len: u64) -> Result<()> {
@@ -328,7 +346,10 @@ impl BlockingFile for Upload {
     }
 
     fn flush(&self) -> Result<()> {
-        self.handle.with(|state| sync_content(&state.file, self.inner.options.durability))
+        self.handle.with(|state| {
+            state.check_kept()?;
+            sync_content(&state.file, self.inner.options.durability)
+        })
     }
 
     fn commit(&self) -> Result<Metadata> {
@@ -337,7 +358,7 @@ impl BlockingFile for Upload {
     }
 
     fn abort(&self) -> Result<()> {
-        drop(self.handle.take()?);
+        self.handle.abandon();
         Ok(())
     }
 }

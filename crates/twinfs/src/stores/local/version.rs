@@ -82,7 +82,7 @@ fn push_hex(text: &mut Vec<u8>, value: u128, width: u32) {
     }
 }
 
-#[allow(clippy::unnecessary_cast, reason = "the width of these fields differs between architectures")]
+#[allow(trivial_numeric_casts, clippy::unnecessary_cast, reason = "the width of these fields differs between architectures")]
 fn changed_ns(stat: &Stat) -> i128 {
     i128::from(stat.st_ctime) * 1_000_000_000 + stat.st_ctime_nsec as i128
 }
@@ -140,7 +140,7 @@ pub(super) fn metadata(stat: &Stat) -> Metadata {
     metadata
 }
 
-#[allow(clippy::unnecessary_cast, reason = "the width of these fields differs between architectures")]
+#[allow(trivial_numeric_casts, clippy::unnecessary_cast, reason = "the width of these fields differs between architectures")]
 fn fill(metadata: &mut Metadata, stat: &Stat) {
     if metadata.kind == EntryKind::File {
         metadata.len = stat.st_size.unsigned_abs();

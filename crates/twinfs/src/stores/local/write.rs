@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::{OFlags, Stat};
 use rustix::io::Errno;
 
-use super::confine::Follow;
+use super::confine::{Follow, Place};
 use super::publish::{
     At, Locking, Outcome, check_early, condition_failed, publish, sync_content, sync_names,
 };
@@ -61,7 +61,7 @@ impl Inner {
     ) -> Result<Metadata> {
         self.check_condition(terms.condition)?;
         for _ in 0..MAX_VANISHED {
-            let place = self.root.locate(path, Follow::Yes, terms.parents)?;
+            let place = self.locate_target(path, Follow::Yes, terms.condition, terms.parents)?;
             let written = self.write_at(&place.dir, &place.name, place.stat.as_ref(), content, terms)?;
             if let Some(metadata) = written {
                 sync_names(&place.dir, &place.created, terms.durability)?;
@@ -69,6 +69,23 @@ impl Inner {
             }
         }
         Err(kept_vanishing())
+    }
+
+    /// Finds where a write goes. A file that must have a version must be there, and its directory.
+    pub(super) fn locate_target<'path>(
+        &self,
+        path: &'path FsPath,
+        follow: Follow,
+        condition: &Condition,
+        parents: Parents,
+    ) -> Result<Place<'path>> {
+        if !matches!(condition, Condition::IfVersion(_)) {
+            return self.root.locate(path, follow, parents);
+        }
+        self.root.locate(path, follow, Parents::Require).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => condition_failed(),
+            _ => error,
+        })
     }
 
     /// Writes at a name in an open directory; `None` if the directory, or the staged file, vanished
@@ -81,10 +98,10 @@ impl Inner {
         content: Content<'_>,
         terms: Terms<'_>,
     ) -> Result<Option<Metadata>> {
+        check_early(terms.condition, present)?;
         if let Some(stat) = present {
             sys::require_file(stat)?;
         }
-        check_early(terms.condition, present)?;
         let mode = ContentMode::new(self.options.file_mode, present);
         // One call of the system's random source for both.
         let bits: [u8; 32] = random()?;

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use super::Inner;
 use super::confine::{Follow, Place};
 use super::file::{len, metadata_while_writing, read_bytes};
-use super::handle::{Close, Handle, Held, not_readable};
+use super::handle::{Close, Handle, Held, closed, not_readable};
 use super::lock;
 use super::publish::{
     At, Expected, Locking, Outcome, check_early, check_seen, condition_failed, publish, sync_content,
@@ -20,7 +20,7 @@ use super::publish::{
 use super::staging::{ContentMode, Lease as LeaseOutcome, StagedFile, StagedName, take_lease};
 use super::sys::{self, fail};
 use super::version::{Seen, Token};
-use super::write::kept_vanishing;
+use super::write::{Content, Terms, kept_vanishing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::FsPath;
 use crate::store::{BlockingFile, Condition, Data, Durability, Lease, Metadata, Mode, OpenOptions, Parents};
@@ -28,12 +28,10 @@ use crate::store::{BlockingFile, Condition, Data, Durability, Lease, Metadata, M
 /// A handle that writes a new content, seen by others only once it is committed.
 pub(super) struct StagedWriter {
     inner: Arc<Inner>,
-    mode: Mode,
-    condition: Condition,
+    path: FsPath,
+    options: OpenOptions,
     durability: Durability,
     handle: Handle<State>,
-    /// Another writer committed first: the bytes are here to be read, in whatever mode.
-    lost: AtomicBool,
     /// A write failed, so the content is not what its writer means it to be.
     incomplete: AtomicBool,
 }
@@ -44,6 +42,8 @@ struct State {
     /// What stood at the name when the handle was opened.
     seen: Option<Seen>,
     created: Vec<OwnedFd>,
+    /// Why the commit failed: the bytes are here to be read, in whatever mode, and nothing else.
+    lost: Option<ErrorKind>,
 }
 
 impl Held for State {
@@ -52,28 +52,36 @@ impl Held for State {
     }
 }
 
-/// What opening at a place came to.
-enum Attempt<T> {
-    Done(T),
-    /// The place changed meanwhile: look it up again.
-    Again,
+/// Finds where a writer goes. A mode that makes no file makes no directories either.
+pub(super) fn locate<'path>(
+    inner: &Inner,
+    path: &'path FsPath,
+    options: &OpenOptions,
+) -> Result<Place<'path>> {
+    if options.mode == Mode::Update {
+        return inner.root.locate(path, Follow::Yes, Parents::Require);
+    }
+    inner.locate_target(path, Follow::Yes, &options.condition, options.parents)
 }
 
 /// Checks what stands at a path against a writer's mode and condition.
 pub(super) fn check_mode(mode: Mode, condition: &Condition, stat: Option<&rustix::fs::Stat>) -> Result<()> {
-    match stat {
-        Some(stat) if sys::is_dir(stat) => Err(ErrorKind::IsADirectory.into()),
-        Some(_) if mode == Mode::Create => Err(ErrorKind::AlreadyExists.into()),
-        Some(stat) => sys::require_file(stat),
-        None if mode == Mode::Update => Err(ErrorKind::NotFound.into()),
-        None => Ok(()),
-    }?;
-    check_early(condition, stat)
+    match (mode, stat) {
+        (Mode::Update, None) => return Err(ErrorKind::NotFound.into()),
+        (Mode::Update, Some(stat)) => sys::require_file(stat)?,
+        (Mode::Create, Some(_)) => return Err(ErrorKind::AlreadyExists.into()),
+        _ => {}
+    }
+    check_early(condition, stat)?;
+    stat.map_or(Ok(()), sys::require_file)
 }
 
-/// Whether a mode makes the file, and so its directories, where they are missing.
-pub(super) fn parents_for(mode: Mode, parents: Parents) -> Parents {
-    if mode == Mode::Update { Parents::Require } else { parents }
+/// Checks a condition on a version before the lease is asked for: it failed, whoever holds that.
+pub(super) fn check_version(condition: &Condition, place: &Place<'_>) -> Result<()> {
+    if !matches!(condition, Condition::IfVersion(_)) {
+        return Ok(());
+    }
+    check_seen(condition, Seen::look(&place.dir, &*place.name).map_err(fail)?.as_ref())
 }
 
 pub(super) fn busy() -> Error {
@@ -83,36 +91,33 @@ pub(super) fn busy() -> Error {
 impl StagedWriter {
     pub(super) fn open(inner: &Arc<Inner>, path: &FsPath, options: &OpenOptions) -> Result<Self> {
         for _ in 0..super::MAX_VANISHED {
-            let place = inner.root.locate(path, Follow::Yes, parents_for(options.mode, options.parents))?;
+            let place = locate(inner, path, options)?;
             check_mode(options.mode, &options.condition, place.stat.as_ref())?;
-            match Self::open_at(inner, place, options) {
-                Ok(Attempt::Done(state)) => {
-                    return Ok(Self {
-                        inner: Arc::clone(inner),
-                        mode: options.mode,
-                        condition: options.condition.clone(),
-                        durability: inner.durability(options.durability),
-                        handle: Handle::new(state),
-                        lost: AtomicBool::new(false),
-                        incomplete: AtomicBool::new(false),
-                    });
-                }
-                Ok(Attempt::Again) => continue,
-                Err(error) => return Err(error),
+            check_version(&options.condition, &place)?;
+            if let Some(state) = Self::open_at(inner, place, options)? {
+                return Ok(Self {
+                    inner: Arc::clone(inner),
+                    path: path.clone(),
+                    options: options.clone(),
+                    durability: inner.durability(options.durability),
+                    handle: Handle::new(state),
+                    incomplete: AtomicBool::new(false),
+                });
             }
         }
         Err(kept_vanishing())
     }
 
-    fn open_at(inner: &Inner, place: Place<'_>, options: &OpenOptions) -> Result<Attempt<State>> {
+    /// `None` if the place changed meanwhile.
+    fn open_at(inner: &Inner, place: Place<'_>, options: &OpenOptions) -> Result<Option<State>> {
         let dir = Arc::new(place.dir);
         let name = place.name.into_owned();
         let mode = ContentMode::new(inner.options.file_mode, place.stat.as_ref());
-        let Some(staged) = Self::stage(&dir, &name, mode, options.lease)? else { return Ok(Attempt::Again) };
+        let Some(staged) = Self::stage(&dir, &name, mode, options.lease)? else { return Ok(None) };
         // What counts is what stands there now that no other writer can be open.
         let seen = Seen::look(&dir, &*name).map_err(fail)?;
         if seen.as_ref().is_some_and(|seen| sys::is_link(&seen.stat)) {
-            return Ok(Attempt::Again);
+            return Ok(None);
         }
         check_mode(options.mode, &options.condition, seen.as_ref().map(|seen| &seen.stat))?;
         check_seen(&options.condition, seen.as_ref())?;
@@ -133,7 +138,7 @@ impl StagedWriter {
         }
         let created =
             if inner.durability(options.durability) == Durability::Full { place.created } else { Vec::new() };
-        Ok(Attempt::Done(State { staged, name, seen, created }))
+        Ok(Some(State { staged, name, seen, created, lost: None }))
     }
 
     /// The staged file, which with a lease is the lease; `None` if the directory is gone.
@@ -160,12 +165,13 @@ impl StagedWriter {
     }
 
     fn publish(&self, state: &mut State) -> (Close, Result<Metadata>) {
+        if let Some(kind) = state.lost {
+            return (Close::No, Err(kind.into()));
+        }
         if self.incomplete.load(Ordering::Acquire) {
-            return (
-                Close::No,
-                Err(Error::new(ErrorKind::Io)
-                    .with_message("a write before this failed; nothing is published")),
-            );
+            let error =
+                Error::new(ErrorKind::Io).with_message("a write before this failed; nothing is published");
+            return (Close::No, Err(error));
         }
         let token = match Token::random().and_then(|token| self.inner.put_token(&state.staged.file, token)) {
             Ok(token) => token,
@@ -176,23 +182,9 @@ impl StagedWriter {
             return (Close::Yes, Err(error));
         }
         match self.rename(state) {
-            Ok(Outcome::Published) => {
-                state.staged.published();
-                let metadata = self.inner.published_metadata(&state.staged.file, token);
-                lock::release(&state.staged.file);
-                let synced = sync_names(&state.staged.dir, &state.created, self.durability);
-                (Close::Yes, synced.and(metadata))
-            }
-            Ok(Outcome::Mismatch) => {
-                self.lost.store(true, Ordering::Release);
-                (Close::No, Err(self.lost_error()))
-            }
-            Ok(Outcome::Vanished) => {
-                self.lost.store(true, Ordering::Release);
-                let error = Error::new(ErrorKind::NotFound)
-                    .with_message("the directory was removed while the handle was open");
-                (Close::No, Err(error))
-            }
+            Ok(Outcome::Published) => (Close::Yes, self.finish(state, token)),
+            Ok(Outcome::Mismatch) => self.lose(state),
+            Ok(Outcome::Vanished) => self.publish_anew(state),
             Err(errno) => (Close::No, Err(fail(errno))),
         }
     }
@@ -204,41 +196,73 @@ impl StagedWriter {
         publish(from, At { dir: &dir, name: &state.name }, expected, Locking::Locked)
     }
 
-    fn lost_error(&self) -> Error {
-        if self.condition != Condition::None {
-            return condition_failed();
-        }
-        if self.mode == Mode::Create {
-            return ErrorKind::AlreadyExists.into();
-        }
-        Error::new(ErrorKind::WouldBlock).with_message(
-            "another writer committed first; nothing was written, and the bytes can still be read here",
-        )
+    fn finish(&self, state: &mut State, token: Option<Token>) -> Result<Metadata> {
+        state.staged.published();
+        let metadata = self.inner.published_metadata(&state.staged.file, token);
+        lock::release(&state.staged.file);
+        sync_names(&state.staged.dir, &state.created, self.durability)?;
+        metadata
     }
 
-    fn check_readable(&self) -> Result<()> {
-        if self.mode.reads() || self.lost.load(Ordering::Acquire) { Ok(()) } else { Err(not_readable()) }
+    /// The directory was removed, with the staged file in it: the bytes are still in the open file,
+    /// and go where the path leads now.
+    fn publish_anew(&self, state: &mut State) -> (Close, Result<Metadata>) {
+        let terms = Terms {
+            condition: &Condition::IfAbsent,
+            durability: self.durability,
+            parents: self.options.parents,
+        };
+        match self.inner.write_content(&self.path, Content::File(&state.staged.file), terms) {
+            Err(error) if error.kind() == ErrorKind::ConditionFailed => self.lose(state),
+            Err(error) => (Close::No, Err(error)),
+            Ok(metadata) => (Close::Yes, Ok(metadata)),
+        }
+    }
+
+    /// Somebody else was faster: the path is free for the next, the bytes stay in the open file.
+    fn lose(&self, state: &mut State) -> (Close, Result<Metadata>) {
+        state.staged.remove();
+        let is_dir = || sys::stat_at(&state.staged.dir, &*state.name).is_ok_and(|stat| sys::is_dir(&stat));
+        let error = match &self.options {
+            options if options.mode == Mode::Create => ErrorKind::AlreadyExists.into(),
+            _ if is_dir() => ErrorKind::IsADirectory.into(),
+            options if options.condition != Condition::None => condition_failed(),
+            _ => Error::new(ErrorKind::WouldBlock).with_message(
+                "another writer committed first; nothing was written, and the bytes can still be read here",
+            ),
+        };
+        state.lost = Some(error.kind());
+        (Close::No, Err(error))
+    }
+
+    fn check_readable(&self, state: &State) -> Result<()> {
+        if self.options.mode.reads() || state.lost.is_some() { Ok(()) } else { Err(not_readable()) }
+    }
+
+    /// Runs a change of the content; after a lost commit there is nothing left to change.
+    fn change(&self, body: impl FnOnce(&OwnedFd) -> Result<()>) -> Result<()> {
+        self.handle.with(|state| if state.lost.is_some() { Err(closed()) } else { body(&state.staged.file) })
     }
 }
 
 impl BlockingFile for StagedWriter {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
         self.handle.with(|state| {
-            self.check_readable()?;
+            self.check_readable(state)?;
             sys::read_at(&state.staged.file, offset, buf).map_err(fail)
         })
     }
 
     fn read_bytes(&self, offset: u64, len: usize) -> Result<Bytes> {
         self.handle.with(|state| {
-            self.check_readable()?;
+            self.check_readable(state)?;
             read_bytes(&state.staged.file, offset, len)
         })
     }
 
     fn write_at(&self, offset: u64, data: &Data<'_>) -> Result<()> {
-        self.handle.with(|state| {
-            sys::write_at(&state.staged.file, offset, data).map_err(|errno| {
+        self.change(|file| {
+            sys::write_at(file, offset, data).map_err(|errno| {
                 self.incomplete.store(true, Ordering::Release);
                 fail(errno)
             })
@@ -257,15 +281,16 @@ impl BlockingFile for StagedWriter {
     }
 
     fn set_len(&self, len: u64) -> Result<()> {
-        self.handle.with(|state| sys::set_len(&state.staged.file, len).map_err(fail))
+        self.change(|file| sys::set_len(file, len).map_err(fail))
     }
 
     fn flush(&self) -> Result<()> {
-        let synced = self.handle.with(|state| sync_content(&state.staged.file, self.durability));
-        if synced.as_ref().is_err_and(|error| error.kind() != ErrorKind::Closed) {
-            drop(self.handle.take()?);
-        }
-        synced
+        self.handle.finish(|state| match (state.lost, sync_content(&state.staged.file, self.durability)) {
+            (Some(_), _) => (Close::No, Err(closed())),
+            (None, Ok(())) => (Close::No, Ok(())),
+            // As after a failed sync at commit: there is nothing that could be published.
+            (None, Err(error)) => (Close::Yes, Err(error)),
+        })
     }
 
     fn commit(&self) -> Result<Metadata> {
@@ -273,7 +298,7 @@ impl BlockingFile for StagedWriter {
     }
 
     fn abort(&self) -> Result<()> {
-        drop(self.handle.take()?);
+        self.handle.abandon();
         Ok(())
     }
 }

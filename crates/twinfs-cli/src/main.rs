@@ -1,0 +1,26 @@
+//! The command line of twinfs.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
+
+mod args;
+mod commands;
+mod exit;
+mod output;
+mod progress;
+mod session;
+mod target;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Args;
+
+fn main() -> ExitCode {
+    // A panic is a fault of twinfs; the user gets one line to report, not a backtrace.
+    std::panic::set_hook(Box::new(|panic| output::fault(panic)));
+    let run = std::panic::catch_unwind(|| match Args::try_parse() {
+        Ok(args) => commands::run(args),
+        Err(error) => output::usage(&error),
+    });
+    run.unwrap_or(exit::FAILURE.into())
+}

@@ -1,0 +1,385 @@
+//! Runs operations on twinfs's workers, which never hold the interpreter lock.
+//!
+//! An operation is a future. Over a blocking store it is ready at its first poll, so a worker does
+//! it whole; over an async store it is polled on a worker whenever it is woken. Either way the
+//! finished operation goes to its [`Sink`]: the queue of an event loop, or a thread that waits.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use pin_project_lite::pin_project;
+use pyo3::prelude::*;
+use twinfs::{Error, ErrorKind, fork, pool};
+
+use crate::completion::{Finished, Pending, Queue};
+use crate::errors::{Failure, IntoException, Outcome};
+use crate::results::{Deliver, Delivery, deliver_now};
+
+thread_local! {
+    static OFF_PYTHON: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Releases the interpreter lock while `body` runs.
+pub(crate) fn detached<T: Send>(py: Python<'_>, body: impl FnOnce() -> T + Send) -> T {
+    py.detach(|| off_python(body))
+}
+
+/// Marks this thread as one without the interpreter lock while `body` runs.
+fn off_python<T>(body: impl FnOnce() -> T) -> T {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            OFF_PYTHON.with(|off| off.set(self.0));
+        }
+    }
+    let _restore = Restore(OFF_PYTHON.with(|off| off.replace(true)));
+    body()
+}
+
+/// A Python object that an operation holds, and that may be dropped on any thread.
+///
+/// Without the interpreter lock its count goes down later, from a list; a fork in another thread
+/// waits until that list is unlocked.
+pub(crate) struct Held<T>(Option<Py<T>>);
+
+impl<T> Held<T> {
+    pub(crate) fn new(object: Py<T>) -> Self {
+        Self(Some(object))
+    }
+
+    /// The object; `None` only while it is dropped.
+    pub(crate) fn get(&self) -> Option<&Py<T>> {
+        self.0.as_ref()
+    }
+
+    /// The object itself, on a thread that has the interpreter lock.
+    pub(crate) fn into_inner(mut self) -> Option<Py<T>> {
+        self.0.take()
+    }
+}
+
+impl<T> Drop for Held<T> {
+    fn drop(&mut self) {
+        if self.0.is_some() && OFF_PYTHON.with(Cell::get) {
+            let _section = fork::section();
+            self.0 = None;
+        }
+    }
+}
+
+/// An operation and then its result, in one allocation that goes to a worker and comes back.
+pub(crate) trait Work: Send {
+    /// Does what can be done without the interpreter; ready when `deliver` may be called.
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()>;
+
+    /// Makes the result a Python object, as [`Deliver::deliver`].
+    fn deliver(self: Pin<&mut Self>, py: Python<'_>, until: Option<Instant>) -> Delivery;
+
+    /// Replaces operation and result by a failure.
+    fn fail(self: Pin<&mut Self>, failure: Failure);
+}
+
+pin_project! {
+    struct Job<F, T> {
+        #[pin]
+        future: Option<F>,
+        result: Option<Outcome<T>>,
+    }
+}
+
+/// An operation as work.
+pub(crate) fn work<T: Deliver>(future: impl Future<Output = Outcome<T>> + Send + 'static) -> Pin<Box<dyn Work>> {
+    Box::pin(Job { future: Some(future), result: None })
+}
+
+impl<F, T> Work for Job<F, T>
+where
+    F: Future<Output = Outcome<T>> + Send,
+    T: Deliver,
+{
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        match this.future.as_mut().as_pin_mut() {
+            Some(future) => match future.poll(context) {
+                Poll::Ready(result) => {
+                    this.future.set(None);
+                    *this.result = Some(result);
+                    Poll::Ready(())
+                }
+                Poll::Pending => Poll::Pending,
+            },
+            None => {
+                if let Some(Ok(result)) = this.result {
+                    result.copy();
+                }
+                Poll::Ready(())
+            }
+        }
+    }
+
+    fn deliver(self: Pin<&mut Self>, py: Python<'_>, until: Option<Instant>) -> Delivery {
+        let result = self.project().result;
+        match result {
+            Some(Ok(result)) => result.deliver(py, until),
+            _ => match result.take() {
+                Some(Err(failure)) => Delivery::Done(Err(failure.into_exception())),
+                _ => Delivery::Done(Err(Failure::panicked().into_exception())),
+            },
+        }
+    }
+
+    fn fail(self: Pin<&mut Self>, failure: Failure) {
+        let mut this = self.project();
+        this.future.set(None);
+        *this.result = Some(Err(failure));
+    }
+}
+
+/// Does an operation of a blocking store in place, without the interpreter lock.
+pub(crate) fn run_in_place<T: Deliver>(
+    py: Python<'_>,
+    release_lock: bool,
+    future: impl Future<Output = Outcome<T>> + Send,
+) -> PyResult<Py<PyAny>> {
+    let outcome = if release_lock { detached(py, || poll_once(future)) } else { poll_once(future) };
+    match outcome {
+        Ok(result) => deliver_now(py, result),
+        Err(failure) => Err(failure.into_exception()),
+    }
+}
+
+fn poll_once<T>(future: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut context))) {
+        Ok(Poll::Ready(outcome)) => outcome,
+        Ok(Poll::Pending) => Err(not_immediate()),
+        Err(_) => Err(Failure::panicked()),
+    }
+}
+
+fn not_immediate() -> Failure {
+    Error::new(ErrorKind::Io)
+        .with_message("a blocking store was not ready at once; this is a fault of the store")
+        .into()
+}
+
+/// Does work in place, without a loop or another thread.
+pub(crate) fn do_in_place(py: Python<'_>, mut work: Pin<Box<dyn Work>>) -> PyResult<Py<PyAny>> {
+    poll_in_place(&mut work);
+    finish(py, work)
+}
+
+fn poll_in_place(work: &mut Pin<Box<dyn Work>>) {
+    let mut context = Context::from_waker(Waker::noop());
+    match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(&mut context))) {
+        Ok(Poll::Ready(())) => {}
+        Ok(Poll::Pending) => work.as_mut().fail(not_immediate()),
+        Err(_) => work.as_mut().fail(Failure::panicked()),
+    }
+}
+
+/// The Python object of finished work, however long it takes.
+fn finish(py: Python<'_>, mut work: Pin<Box<dyn Work>>) -> PyResult<Py<PyAny>> {
+    loop {
+        match work.as_mut().deliver(py, None) {
+            Delivery::Done(object) => return object,
+            Delivery::Unfinished => {}
+            Delivery::Copy => detached(py, || poll_in_place(&mut work)),
+        }
+    }
+}
+
+/// Where finished work goes.
+pub(crate) enum Sink {
+    /// To an event loop.
+    Loop { queue: Arc<Queue>, pending: Held<Pending> },
+    /// To a thread that waits for it.
+    Thread(Arc<Waiter>),
+}
+
+struct Running {
+    work: Pin<Box<dyn Work>>,
+    sink: Sink,
+}
+
+/// Work on its way: queued, polled, or waiting to be woken.
+pub(crate) struct Task {
+    /// Empty while it is polled, and once it is done.
+    running: Mutex<Option<Running>>,
+    state: AtomicU8,
+    cancelled: AtomicBool,
+}
+
+/// Waits to be woken.
+const IDLE: u8 = 0;
+/// Stands in the queue of the pool.
+const SCHEDULED: u8 = 1;
+/// Is polled.
+const POLLED: u8 = 2;
+/// Is polled and was woken meanwhile.
+const WOKEN: u8 = 3;
+
+impl Task {
+    /// Puts work into the queue of the pool.
+    ///
+    /// # Errors
+    /// Where no worker can be started.
+    pub(crate) fn start(work: Pin<Box<dyn Work>>, sink: Sink) -> PyResult<Arc<Self>> {
+        let task = Arc::new(Self {
+            running: Mutex::new(Some(Running { work, sink })),
+            state: AtomicU8::new(SCHEDULED),
+            cancelled: AtomicBool::new(false),
+        });
+        Arc::clone(&task).submit().map_err(IntoException::into_exception)?;
+        Ok(task)
+    }
+
+    /// Cancels: queued work is not begun, a waiting future is dropped; what a worker is doing it
+    /// ends, and the result is dropped there.
+    pub(crate) fn cancel(self: &Arc<Self>) {
+        self.cancelled.store(true, Ordering::Release);
+        self.wake_by_ref();
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn submit(self: Arc<Self>) -> twinfs::Result<()> {
+        pool::submit(move || off_python(|| self.run()))
+    }
+
+    fn run(self: &Arc<Self>) {
+        loop {
+            self.state.store(POLLED, Ordering::Release);
+            let Some(mut running) = self.lock().take() else { return };
+            if self.is_cancelled() {
+                return drop(running);
+            }
+            let waker = Waker::from(Arc::clone(self));
+            let mut context = Context::from_waker(&waker);
+            match catch_unwind(AssertUnwindSafe(|| running.work.as_mut().poll(&mut context))) {
+                Ok(Poll::Ready(())) => return self.complete(running),
+                Err(_) => {
+                    running.work.as_mut().fail(Failure::panicked());
+                    return self.complete(running);
+                }
+                Ok(Poll::Pending) => *self.lock() = Some(running),
+            }
+            if self.state.compare_exchange(POLLED, IDLE, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+                return;
+            }
+        }
+    }
+
+    fn complete(&self, running: Running) {
+        // Nobody wants the result: what it holds, an open file say, is dropped here on the worker.
+        if self.is_cancelled() {
+            return drop(running);
+        }
+        let Running { work, sink } = running;
+        match sink {
+            Sink::Loop { queue, pending } => queue.push(Finished { pending, work }),
+            Sink::Thread(waiter) => waiter.complete(work),
+        }
+    }
+}
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let step = |state| match state {
+            IDLE => Some(SCHEDULED),
+            POLLED => Some(WOKEN),
+            _ => None,
+        };
+        if self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, step) != Ok(IDLE) {
+            return;
+        }
+        if let Err(error) = Arc::clone(self).submit()
+            && let Some(mut running) = self.lock().take()
+        {
+            running.work.as_mut().fail(error.into());
+            self.complete(running);
+        }
+    }
+}
+
+/// Drops work whose result nobody wants, on a worker: to drop an open file may block.
+pub(crate) fn drop_elsewhere(work: Pin<Box<dyn Work>>) {
+    // If no worker can be had, it is dropped right here.
+    let _ = pool::submit(move || off_python(|| drop(work)));
+}
+
+/// A thread that waits for work to be done.
+#[derive(Default)]
+pub(crate) struct Waiter {
+    done: Mutex<Option<Pin<Box<dyn Work>>>>,
+    changed: Condvar,
+}
+
+/// How soon a waiting main thread sees a signal.
+const SIGNAL_CHECK: Duration = Duration::from_millis(20);
+
+impl Waiter {
+    fn complete(&self, work: Pin<Box<dyn Work>>) {
+        *self.done.lock().unwrap_or_else(PoisonError::into_inner) = Some(work);
+        self.changed.notify_one();
+    }
+
+    /// Waits for the work, at most `limit` where there is one.
+    fn wait(&self, limit: Option<Duration>) -> Option<Pin<Box<dyn Work>>> {
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        while done.is_none() {
+            done = match limit {
+                None => self.changed.wait(done).unwrap_or_else(PoisonError::into_inner),
+                Some(limit) => {
+                    let (done, timeout) =
+                        self.changed.wait_timeout(done, limit).unwrap_or_else(PoisonError::into_inner);
+                    if timeout.timed_out() {
+                        let mut done = done;
+                        return done.take();
+                    }
+                    done
+                }
+            };
+        }
+        done.take()
+    }
+}
+
+/// Does work on the pool while this thread waits. On the main thread a signal handler that raises,
+/// as that of Ctrl-C does, ends the waiting and cancels the work.
+pub(crate) fn run_waiting(py: Python<'_>, work: Pin<Box<dyn Work>>) -> PyResult<Py<PyAny>> {
+    let waiter = Arc::new(Waiter::default());
+    let task = Task::start(work, Sink::Thread(Arc::clone(&waiter)))?;
+    let limit = is_main_thread().then_some(SIGNAL_CHECK);
+    loop {
+        if let Some(work) = detached(py, || waiter.wait(limit)) {
+            return finish(py, work);
+        }
+        if let Err(raised) = py.check_signals() {
+            task.cancel();
+            return Err(raised);
+        }
+    }
+}
+
+/// Whether this is the thread that handles signals.
+pub(crate) fn is_main_thread() -> bool {
+    rustix::thread::gettid() == rustix::process::getpid()
+}

@@ -1,0 +1,180 @@
+//! Open files: positional, without a buffer. Python's file objects stand on these.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use twinfs::File;
+
+use crate::arguments::{Input, Output};
+use crate::engine::{Length, Way};
+use crate::errors::{Conditioned, Outcome};
+use crate::executor::Held;
+use crate::operation::Operation;
+use crate::results::{Deliver, Delivery, Filled};
+
+/// An open file on its way to Python.
+pub(crate) struct Opened(Option<Arc<OpenFile>>);
+
+/// An open file and what its operations need to know.
+struct OpenFile {
+    file: File,
+    way: Way,
+    if_absent: bool,
+}
+
+impl Opened {
+    pub(crate) fn new(file: File, way: Way, if_absent: bool) -> Self {
+        Self(Some(Arc::new(OpenFile { file, way, if_absent })))
+    }
+}
+
+impl Deliver for Opened {
+    fn deliver(&mut self, py: Python<'_>, _until: Option<std::time::Instant>) -> Delivery {
+        let Some(file) = self.0.take() else { return Delivery::Done(Ok(py.None())) };
+        Delivery::Done(Py::new(py, Handle(file)).map(Py::into_any))
+    }
+}
+
+/// An open file; its methods wait.
+#[pyclass(frozen, module = "twinfs._twinfs")]
+pub(crate) struct Handle(Arc<OpenFile>);
+
+/// An open file; its methods give operations to await.
+#[pyclass(frozen, module = "twinfs._twinfs")]
+pub(crate) struct AsyncHandle(Arc<OpenFile>);
+
+#[pymethods]
+impl Handle {
+    /// The same open file with methods to await.
+    fn asynchronous(&self) -> AsyncHandle {
+        AsyncHandle(Arc::clone(&self.0))
+    }
+}
+
+/// What both classes say of themselves.
+macro_rules! properties {
+    ($($class:ident)*) => {$(
+        #[pymethods]
+        impl $class {
+            /// The path it was opened at; empty for a staged upload.
+            #[getter]
+            fn path(&self) -> &str {
+                self.0.file.path().as_str()
+            }
+        }
+    )*};
+}
+
+properties!(Handle AsyncHandle);
+
+/// One verb of an open file: its function and the two methods.
+macro_rules! file_verb {
+    ($(#[$attribute:meta])*
+     $length:ident $name:ident($this:ident $(, $argument:ident: $ty:ty)* $(,)?) -> $result:ty $body:block) => {
+        async fn $name($this: Arc<OpenFile> $(, $argument: $ty)*) -> Outcome<$result> $body
+
+        #[pymethods]
+        impl Handle {
+            $(#[$attribute])*
+            fn $name(&self, py: Python<'_> $(, $argument: $ty)*) -> PyResult<Py<PyAny>> {
+                self.0.way.call(py, Length::$length, $name(Arc::clone(&self.0) $(, $argument)*))
+            }
+        }
+
+        #[pymethods]
+        impl AsyncHandle {
+            $(#[$attribute])*
+            fn $name(&self $(, $argument: $ty)*) -> Operation {
+                self.0.way.operation(stringify!($name), $name(Arc::clone(&self.0) $(, $argument)*))
+            }
+        }
+    };
+}
+
+/// Reads until the buffer is full or the file ends.
+async fn fill(file: &File, offset: u64, buffer: &mut [u8]) -> twinfs::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read_into_at(offset + filled as u64, rest).await? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    Ok(filled)
+}
+
+async fn read_at(
+    this: Arc<OpenFile>,
+    offset: u64,
+    mut output: Output,
+    object: Held<pyo3::types::PyBytes>,
+) -> Outcome<Filled> {
+    let count = fill(&this.file, offset, output.slice()).await?;
+    Ok(Filled::new(object, count))
+}
+
+#[pymethods]
+impl Handle {
+    /// Reads up to `size` bytes at an offset: all of them unless the file ends before.
+    fn read_at(&self, py: Python<'_>, offset: u64, size: usize) -> PyResult<Py<PyAny>> {
+        let (object, output) = Output::bytes(py, size)?;
+        let future = read_at(Arc::clone(&self.0), offset, output, Held::new(object));
+        self.0.way.call(py, Length::Short, future)
+    }
+}
+
+#[pymethods]
+impl AsyncHandle {
+    /// Reads up to `size` bytes at an offset: all of them unless the file ends before.
+    fn read_at(&self, py: Python<'_>, offset: u64, size: usize) -> PyResult<Operation> {
+        let (object, output) = Output::bytes(py, size)?;
+        let future = read_at(Arc::clone(&self.0), offset, output, Held::new(object));
+        Ok(self.0.way.operation("read_at", future))
+    }
+}
+
+file_verb! {
+    /// Fills a buffer from an offset; gives how many bytes, less than its length only at the end.
+    Short readinto_at(this, offset: u64, buffer: Output) -> usize {
+        let mut buffer = buffer;
+        Ok(fill(&this.file, offset, buffer.slice()).await?)
+    }
+}
+
+file_verb! {
+    /// Writes all of the data at an offset (mode `ab`: at the end); gives how many bytes.
+    Short write_at(this, offset: u64, data: Input) -> usize {
+        this.file.write_at(offset, data.data()).await?;
+        Ok(data.len())
+    }
+}
+
+file_verb! {
+    /// The length in bytes, as this handle sees it.
+    Short size(this) -> u64 { Ok(this.file.len().await?) }
+}
+
+file_verb! {
+    /// What this handle sees.
+    Short metadata(this) -> twinfs::Metadata { Ok(this.file.metadata().await?) }
+}
+
+file_verb! {
+    /// Cuts the file, or extends it with zeros, to this length in bytes.
+    Short truncate(this, size: u64) -> () { Ok(this.file.set_len(size).await?) }
+}
+
+file_verb! {
+    /// Brings what was written to the disk without publishing it.
+    Short flush_to_disk(this) -> () { Ok(this.file.flush_to_disk().await?) }
+}
+
+file_verb! {
+    /// Publishes what was written, whole, and closes the handle.
+    Short commit(this) -> twinfs::Metadata { this.file.commit().await.under(this.if_absent) }
+}
+
+file_verb! {
+    /// Drops what was written and closes the handle.
+    Short abort(this) -> () { Ok(this.file.abort().await?) }
+}

@@ -1,0 +1,57 @@
+//! `twinfs._twinfs`: the compiled half of the Python package. The other half is `python/twinfs`.
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | `arguments` | Python arguments as owned Rust values: paths, buffers, option names |
+//! | `completion` | how a finished operation gets back to its event loop, in batches |
+//! | `engine` | which way an operation goes: in place, on the pool, or as a future |
+//! | `errors` | errors as exceptions of `twinfs.errors` |
+//! | `executor` | runs operations on twinfs's workers, which never hold the interpreter lock |
+//! | `filesystem` | `SyncFileSystem`, `AsyncFileSystem`: connecting, closing, pickling |
+//! | `handle`, `listing` | open files and listings under way |
+//! | `operation` | the awaitable that every asyncio method returns |
+//! | `records` | `Metadata`, `Entry` and the like |
+//! | `results` | results as Python objects |
+//! | `verbs` | the verbs of a file system, each once for both faces |
+
+mod arguments;
+mod completion;
+mod engine;
+mod errors;
+mod executor;
+mod filesystem;
+mod handle;
+mod listing;
+mod operation;
+mod process;
+mod records;
+mod results;
+mod verbs;
+
+use pyo3::prelude::*;
+
+/// The compiled half of the package.
+#[pymodule(gil_used = false)]
+mod _twinfs {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::errors::mapping_table;
+    #[pymodule_export]
+    use crate::filesystem::{AsyncFileSystem, SyncFileSystem};
+    #[pymodule_export]
+    use crate::handle::{AsyncHandle, Handle};
+    #[pymodule_export]
+    use crate::listing::{AsyncListing, Listing};
+    #[pymodule_export]
+    use crate::operation::Operation;
+    #[pymodule_export]
+    use crate::completion::stop_notifier;
+    #[pymodule_export]
+    use crate::records::{DiskUsage, Entry, Metadata, Staged};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

@@ -1,0 +1,82 @@
+//! What every request handler can reach.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use twinfs::{AsyncStore, Fs};
+
+use crate::auth::backoff::Backoff;
+use crate::auth::password::Users;
+use crate::auth::token::Tokens;
+use crate::config::Limits;
+use crate::metadata::MetadataStore;
+use crate::space::FreeSpace;
+use crate::upload::Uploads;
+
+/// What every request handler can reach.
+pub(crate) struct App {
+    pub(crate) fs: Fs,
+    pub(crate) uploads: Arc<Uploads>,
+    pub(crate) metadata: Arc<dyn MetadataStore>,
+    pub(crate) users: Users,
+    pub(crate) tokens: Tokens,
+    pub(crate) backoff: Backoff,
+    pub(crate) space: FreeSpace,
+    /// Memory for chunks being received, in KiB.
+    pub(crate) chunk_memory: Arc<Semaphore>,
+    pub(crate) limits: Limits,
+    pub(crate) token_lifetime: Duration,
+    pub(crate) strict: bool,
+    pub(crate) tls: bool,
+    draining: AtomicBool,
+}
+
+/// The parts of an [`App`] that the start makes.
+pub(crate) struct Parts {
+    pub(crate) fs: Fs,
+    pub(crate) uploads: Arc<Uploads>,
+    pub(crate) metadata: Arc<dyn MetadataStore>,
+    pub(crate) users: Users,
+}
+
+impl App {
+    pub(crate) fn new(parts: Parts, config: &crate::Config) -> Arc<Self> {
+        let limits = config.limits;
+        Arc::new(Self {
+            fs: parts.fs,
+            uploads: parts.uploads,
+            metadata: parts.metadata,
+            users: parts.users,
+            tokens: Tokens::new(&config.secret),
+            backoff: Backoff::default(),
+            space: FreeSpace::new(config.data_dir.clone(), limits.min_free_bytes),
+            chunk_memory: Arc::new(Semaphore::new(kib(limits.chunk_memory.max(limits.max_chunk)) as usize)),
+            limits,
+            token_lifetime: config.token_lifetime,
+            strict: config.strict,
+            tls: config.tls,
+            draining: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether files have versions, and with them entity tags.
+    pub(crate) fn keeps_versions(&self) -> bool {
+        self.fs.store().capabilities().if_version
+    }
+
+    /// The server stops: it is not ready for new work.
+    pub(crate) fn start_draining(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+}
+
+/// Bytes as permits of [`App::chunk_memory`].
+pub(crate) fn kib(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)
+}

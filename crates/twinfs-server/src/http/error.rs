@@ -1,0 +1,195 @@
+//! Errors as clients see them: one shape for all routes.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{HeaderMap, StatusCode};
+use serde::Serialize;
+use twinfs::ErrorKind;
+
+use crate::metadata::MetadataError;
+use crate::upload::UploadError;
+use crate::upload::usage::OverLimit;
+
+/// An error on its way to the client. The place that answers adds path and request id, and writes to
+/// the log what the client is not told.
+#[derive(Clone, Debug)]
+pub(crate) struct ApiError {
+    pub(crate) status: StatusCode,
+    class: &'static str,
+    detail: Cow<'static, str>,
+    headers: HeaderMap,
+    /// For the log only.
+    cause: Option<Arc<str>>,
+}
+
+pub(crate) type ApiResult<T> = Result<T, ApiError>;
+
+impl ApiError {
+    fn new(status: StatusCode, class: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, class, detail: detail.into(), headers: HeaderMap::new(), cause: None }
+    }
+
+    /// A field is missing or of the wrong type.
+    pub(crate) fn validation(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "ValidationException", detail)
+    }
+
+    /// The request cannot be understood.
+    pub(crate) fn client(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "ClientException", detail)
+    }
+
+    /// No valid credential, or a wrong password.
+    pub(crate) fn not_authorized(detail: &'static str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "NotAuthorizedException", detail)
+    }
+
+    pub(crate) fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NotFoundException", detail)
+    }
+
+    /// Any other status.
+    pub(crate) fn http(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        let class = match status {
+            StatusCode::FORBIDDEN => "PermissionDeniedException",
+            StatusCode::METHOD_NOT_ALLOWED => "MethodNotAllowedException",
+            StatusCode::TOO_MANY_REQUESTS => "TooManyRequestsException",
+            StatusCode::INTERNAL_SERVER_ERROR => "InternalServerException",
+            StatusCode::SERVICE_UNAVAILABLE => "ServiceUnavailableException",
+            _ => "HTTPException",
+        };
+        Self::new(status, class, detail)
+    }
+
+    /// The client must not learn what went wrong; the log does.
+    pub(crate) fn internal(cause: &dyn std::fmt::Display) -> Self {
+        Self::http(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error").because(cause)
+    }
+
+    /// The same with what the log is told.
+    pub(crate) fn because(mut self, cause: &dyn std::fmt::Display) -> Self {
+        self.cause = Some(Arc::from(cause.to_string()));
+        self
+    }
+
+    /// The same with a header.
+    pub(crate) fn with_header(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
+        self.headers.insert(name, value.into());
+        self
+    }
+
+    /// What the client is told.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// What the log is told.
+    pub(crate) fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// The answer, now that path (decoded, without query) and request id are known.
+    pub(crate) fn render(&self, path: &str, request_id: &str) -> Response {
+        #[derive(Serialize)]
+        struct Shape<'a> {
+            error: &'a str,
+            path: &'a str,
+            detail: &'a str,
+            status_code: u16,
+            request_id: &'a str,
+        }
+        let shape = Shape {
+            error: self.class,
+            path,
+            detail: &self.detail,
+            status_code: self.status.as_u16(),
+            request_id,
+        };
+        // Strings and a number always become JSON.
+        let body = serde_json::to_vec(&shape).unwrap_or_default();
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers.clone();
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    }
+}
+
+impl IntoResponse for ApiError {
+    /// An empty response that carries the error to where it is rendered.
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.status;
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// What a kind of the library's errors says to a client: never a path, never the system's own words.
+fn words(error: &twinfs::Error) -> Cow<'static, str> {
+    match (error.kind(), error.message()) {
+        (ErrorKind::InvalidPath | ErrorKind::InvalidInput, Some(rule)) => Cow::Owned(rule.to_owned()),
+        (ErrorKind::NoSpace, _) => Cow::Borrowed("The server has no space left for this"),
+        (ErrorKind::IsADirectory, _) => Cow::Borrowed("A folder is in the place of the file"),
+        (ErrorKind::NotADirectory, _) => Cow::Borrowed("A file is in the place of a folder"),
+        (ErrorKind::Io | ErrorKind::Closed, _) => Cow::Borrowed("Internal server error"),
+        (kind, _) => Cow::Borrowed(kind.mapping().name),
+    }
+}
+
+impl From<twinfs::Error> for ApiError {
+    fn from(error: twinfs::Error) -> Self {
+        let status = StatusCode::from_u16(error.kind().mapping().http)
+            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let class = match status {
+            StatusCode::NOT_FOUND => return Self::not_found(words(&error)).because(&error),
+            StatusCode::BAD_REQUEST => return Self::validation(words(&error)).because(&error),
+            status => status,
+        };
+        Self::http(class, words(&error)).because(&error)
+    }
+}
+
+impl From<MetadataError> for ApiError {
+    fn from(error: MetadataError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<OverLimit> for ApiError {
+    fn from(limit: OverLimit) -> Self {
+        match limit {
+            OverLimit::SessionsPerUser(most) => Self::http(
+                StatusCode::TOO_MANY_REQUESTS,
+                format!("{most} uploads of yours are unfinished: complete or cancel some first"),
+            ),
+            OverLimit::Sessions(_) => Self::http(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Too many uploads are unfinished on this server; try again later",
+            ),
+            OverLimit::Bytes(most) => Self::http(
+                StatusCode::INSUFFICIENT_STORAGE,
+                format!("Your unfinished uploads may have {most} bytes in all"),
+            ),
+        }
+    }
+}
+
+impl From<UploadError> for ApiError {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::Store(error) => error.into(),
+            UploadError::Metadata(error) => error.into(),
+            UploadError::OverLimit(limit) => limit.into(),
+            UploadError::Differs => Self::http(
+                StatusCode::CONFLICT,
+                "The chunk was received before, with another content; the first one stays",
+            ),
+            UploadError::Broken => Self::internal(&error),
+        }
+    }
+}

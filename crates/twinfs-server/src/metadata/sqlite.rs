@@ -1,0 +1,319 @@
+//! SQLite behind [`MetadataStore`]: WAL with `synchronous=NORMAL`, which survives the death of the
+//! process at any moment, and needs no sync per commit.
+//!
+//! A batch is one statement for each kind of change, its rows handed over as one JSON array: the cost
+//! of a statement here is the way to SQLite's thread and back.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Executor, Row, Sqlite, Transaction};
+use uuid::Uuid;
+
+use super::{BoxFuture, Change, MetadataError, MetadataStore, Recovered, Result, SessionRow, User};
+use crate::upload::assembly::{Chunk, Place};
+
+impl From<sqlx::Error> for MetadataError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::new(error)
+    }
+}
+
+/// The metadata in an SQLite file, which belongs to one server at a time.
+pub(crate) struct SqliteMetadata {
+    pool: SqlitePool,
+}
+
+impl SqliteMetadata {
+    /// Opens or makes the database; `None` keeps it in memory.
+    pub(crate) async fn open(path: Option<&Path>) -> Result<Self> {
+        let options = match path {
+            Some(path) => SqliteConnectOptions::new()
+                .filename(path)
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                // Two servers on one database would not know of each other's sessions.
+                .locking_mode(SqliteLockingMode::Exclusive),
+            None => SqliteConnectOptions::new().in_memory(true),
+        };
+        let options = options
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(Duration::from_secs(1))
+            .pragma("temp_store", "memory");
+        // One connection: SQLite has one writer anyway, and what is read is read at login and start.
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .min_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_with(options)
+            .await?;
+        pool.execute(include_str!("schema.sql")).await?;
+        Ok(Self { pool })
+    }
+}
+
+/// The changes of one batch, by kind, as rows of JSON.
+#[derive(Default)]
+struct Batch {
+    created: Vec<serde_json::Value>,
+    chunks: Vec<serde_json::Value>,
+    touched: HashMap<Uuid, serde_json::Value>,
+    claimed: Vec<Uuid>,
+    released: Vec<Uuid>,
+    parked: Vec<serde_json::Value>,
+    finished: Vec<Uuid>,
+}
+
+impl Batch {
+    fn sort(changes: &[Change]) -> Self {
+        let mut batch = Self::default();
+        for change in changes {
+            match change {
+                Change::Create(row) => batch.created.push(serde_json::json!([
+                    row.id,
+                    row.owner,
+                    row.announced,
+                    row.created,
+                    row.touched
+                ])),
+                Change::Record { session, number, chunk, file, aside, touched } => {
+                    let (place, is_aside) = match chunk.place {
+                        Place::File(offset) => (offset, 0),
+                        Place::Aside(offset) => (offset, 1),
+                    };
+                    batch.chunks.push(serde_json::json!([session, number, chunk.len, place, is_aside]));
+                    let row = serde_json::json!([session, touched, file, aside]);
+                    // Of several chunks of one session, a later one may know of a second file.
+                    if batch.touched.get(session).is_none_or(|known| known[2].is_null() || known[3].is_null())
+                    {
+                        let merged = merge(batch.touched.remove(session), row);
+                        batch.touched.insert(*session, merged);
+                    }
+                }
+                Change::Claim(id) => batch.claimed.push(*id),
+                Change::Release(id) => batch.released.push(*id),
+                Change::Park { session, file } => batch.parked.push(serde_json::json!([session, file])),
+                Change::Finish(id) => batch.finished.push(*id),
+            }
+        }
+        batch
+    }
+}
+
+fn merge(known: Option<serde_json::Value>, mut row: serde_json::Value) -> serde_json::Value {
+    if let Some(known) = known {
+        for index in [2, 3] {
+            if row[index].is_null() {
+                row[index] = known[index].clone();
+            }
+        }
+    }
+    row
+}
+
+async fn run(tx: &mut Transaction<'_, Sqlite>, sql: &'static str, rows: &impl serde::Serialize) -> Result<()> {
+    let rows = serde_json::to_string(rows).map_err(MetadataError::new)?;
+    sqlx::query(sql).bind(rows).execute(&mut **tx).await?;
+    Ok(())
+}
+
+const CREATE: &str = "INSERT INTO sessions (id, owner, announced, created, touched) \
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?)";
+const RECORD: &str = "INSERT OR IGNORE INTO chunks (session, number, length, place, aside) \
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?)";
+const TOUCH: &str = "UPDATE sessions SET touched = new.value ->> 1, \
+    file = coalesce(file, new.value ->> 2), aside = coalesce(aside, new.value ->> 3) \
+    FROM json_each(?) AS new WHERE id = new.value ->> 0";
+const CLAIM: &str = "UPDATE sessions SET claimed = 1 \
+    WHERE claimed = 0 AND id IN (SELECT value FROM json_each(?)) RETURNING id";
+const RELEASE: &str = "UPDATE sessions SET claimed = 0 WHERE id IN (SELECT value FROM json_each(?))";
+const PARK: &str = "UPDATE sessions SET claimed = 0, parked = 1, file = new.value ->> 1, aside = NULL \
+    FROM json_each(?) AS new WHERE id = new.value ->> 0";
+const FINISH: &str = "DELETE FROM sessions WHERE id IN (SELECT value FROM json_each(?))";
+const FORGET: &str = "DELETE FROM chunks WHERE session IN (SELECT value FROM json_each(?))";
+
+impl SqliteMetadata {
+    async fn apply_batch(&self, changes: &[Change]) -> Result<Vec<bool>> {
+        let batch = Batch::sort(changes);
+        let mut granted = HashSet::new();
+        let mut tx = self.pool.begin().await?;
+        if !batch.created.is_empty() {
+            run(&mut tx, CREATE, &batch.created).await?;
+        }
+        if !batch.chunks.is_empty() {
+            run(&mut tx, RECORD, &batch.chunks).await?;
+            run(&mut tx, TOUCH, &batch.touched.values().collect::<Vec<_>>()).await?;
+        }
+        if !batch.claimed.is_empty() {
+            let ids = serde_json::to_string(&batch.claimed).map_err(MetadataError::new)?;
+            for row in sqlx::query(CLAIM).bind(ids).fetch_all(&mut *tx).await? {
+                granted.insert(uuid(row.try_get(0)?)?);
+            }
+        }
+        if !batch.released.is_empty() {
+            run(&mut tx, RELEASE, &batch.released).await?;
+        }
+        if !batch.parked.is_empty() {
+            run(&mut tx, PARK, &batch.parked).await?;
+        }
+        if !batch.finished.is_empty() {
+            run(&mut tx, FINISH, &batch.finished).await?;
+            run(&mut tx, FORGET, &batch.finished).await?;
+        }
+        tx.commit().await?;
+        // A claim named twice in a batch is granted once: to the first.
+        let hit = |change: &Change| match change {
+            Change::Claim(id) => granted.remove(id),
+            _ => true,
+        };
+        Ok(changes.iter().map(hit).collect())
+    }
+
+    async fn recover_sessions(&self, boot: &str, staged: &HashSet<String>) -> Result<Recovered> {
+        let mut recovered = Recovered::default();
+        let mut tx = self.pool.begin().await?;
+        let booted: Option<String> =
+            sqlx::query_scalar("SELECT value FROM facts WHERE name = 'boot'").fetch_optional(&mut *tx).await?;
+        let same_boot = booted.as_deref() == Some(boot);
+        let (mut over, mut forget, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+        for row in sqlx::query("SELECT * FROM sessions").fetch_all(&mut *tx).await? {
+            let mut row = session(&row)?;
+            let missing = |file: &Option<String>| file.as_ref().is_some_and(|file| !staged.contains(file));
+            let lost = missing(&row.file);
+            if lost && (row.claimed || row.parked) {
+                over.push(row.id);
+                continue;
+            }
+            if !row.parked && (lost || missing(&row.aside) || !same_boot) {
+                forget.push(row.id);
+                row.file = row.file.filter(|file| staged.contains(file));
+                row.aside = row.aside.filter(|aside| staged.contains(aside));
+            }
+            row.claimed = false;
+            rows.push(row);
+        }
+        run(&mut tx, FINISH, &over).await?;
+        run(&mut tx, FORGET, &forget).await?;
+        tx.execute("UPDATE sessions SET claimed = 0").await?;
+        tx.execute("DELETE FROM chunks WHERE session NOT IN (SELECT id FROM sessions)").await?;
+        let files: Vec<_> = rows.iter().map(|row| serde_json::json!([row.id, row.file, row.aside])).collect();
+        run(
+            &mut tx,
+            "UPDATE sessions SET file = new.value ->> 1, aside = new.value ->> 2 \
+             FROM json_each(?) AS new WHERE id = new.value ->> 0",
+            &files,
+        )
+        .await?;
+        sqlx::query("INSERT OR REPLACE INTO facts (name, value) VALUES ('boot', ?)")
+            .bind(boot)
+            .execute(&mut *tx)
+            .await?;
+        let mut chunks: HashMap<Uuid, Vec<(u64, Chunk)>> = HashMap::new();
+        for row in sqlx::query("SELECT * FROM chunks").fetch_all(&mut *tx).await? {
+            chunks.entry(uuid(row.try_get("session")?)?).or_default().push(chunk(&row)?);
+        }
+        tx.commit().await?;
+        recovered.finished = over.len();
+        recovered.reset = forget.len();
+        recovered.sessions = rows
+            .into_iter()
+            .map(|row| {
+                let chunks = chunks.remove(&row.id).unwrap_or_default();
+                (row, chunks)
+            })
+            .collect();
+        Ok(recovered)
+    }
+}
+
+fn uuid(text: &str) -> Result<Uuid> {
+    Uuid::parse_str(text).map_err(MetadataError::new)
+}
+
+fn number(row: &sqlx::sqlite::SqliteRow, column: &'static str) -> Result<u64> {
+    u64::try_from(row.try_get::<i64, _>(column)?).map_err(MetadataError::new)
+}
+
+fn session(row: &sqlx::sqlite::SqliteRow) -> Result<SessionRow> {
+    Ok(SessionRow {
+        id: uuid(row.try_get("id")?)?,
+        owner: row.try_get("owner")?,
+        announced: number(row, "announced")?,
+        created: row.try_get("created")?,
+        touched: row.try_get("touched")?,
+        file: row.try_get("file")?,
+        aside: row.try_get("aside")?,
+        claimed: row.try_get("claimed")?,
+        parked: row.try_get("parked")?,
+    })
+}
+
+fn chunk(row: &sqlx::sqlite::SqliteRow) -> Result<(u64, Chunk)> {
+    let offset = number(row, "place")?;
+    let place = if row.try_get("aside")? { Place::Aside(offset) } else { Place::File(offset) };
+    Ok((number(row, "number")?, Chunk { len: number(row, "length")?, place }))
+}
+
+impl MetadataStore for SqliteMetadata {
+    fn apply<'a>(&'a self, changes: &'a [Change]) -> BoxFuture<'a, Vec<bool>> {
+        Box::pin(self.apply_batch(changes))
+    }
+
+    fn recover<'a>(&'a self, boot: &'a str, staged: &'a HashSet<String>) -> BoxFuture<'a, Recovered> {
+        Box::pin(self.recover_sessions(boot, staged))
+    }
+
+    fn user<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Option<User>> {
+        Box::pin(async move {
+            let row = sqlx::query("SELECT name, id, password_hash FROM users WHERE name = ?")
+                .bind(name)
+                .fetch_optional(&self.pool)
+                .await?;
+            let Some(row) = row else { return Ok(None) };
+            Ok(Some(User {
+                name: row.try_get(0)?,
+                id: uuid(row.try_get(1)?)?,
+                password_hash: row.try_get(2)?,
+            }))
+        })
+    }
+
+    fn save_user<'a>(&'a self, user: &'a User) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            sqlx::query(
+                "INSERT INTO users (name, id, password_hash) VALUES (?, ?, ?) \
+                 ON CONFLICT (name) DO UPDATE SET password_hash = excluded.password_hash",
+            )
+            .bind(&user.name)
+            .bind(user.id.to_string())
+            .bind(&user.password_hash)
+            .execute(&self.pool)
+            .await?;
+            Ok(())
+        })
+    }
+
+    fn ping(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.pool.execute("SELECT 1").await?;
+            Ok(())
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.pool.close().await;
+            Ok(())
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "sqlite_tests.rs"]
+mod tests;

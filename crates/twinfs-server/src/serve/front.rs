@@ -1,0 +1,103 @@
+//! What surrounds every request: its id, its one spelling, its log line, and the shape of its error.
+
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::{Body, HttpBody};
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use http::{HeaderName, HeaderValue, Request};
+use hyper::body::Incoming;
+use tower::ServiceExt;
+
+use crate::config::Limits;
+use crate::http::body::Guarded;
+use crate::http::error::ApiError;
+use crate::http::target;
+use crate::routes::Peer;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Answers requests by the router.
+pub(super) struct Front {
+    router: Router,
+    limits: Limits,
+    /// Differs between starts, so that request ids do.
+    run: u64,
+    requests: AtomicU64,
+}
+
+impl Front {
+    pub(super) fn new(router: Router, limits: Limits) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "half of the randomness is enough")]
+        let run = uuid::Uuid::new_v4().as_u128() as u64;
+        Self { router, limits, run, requests: AtomicU64::new(0) }
+    }
+
+    /// The id of a request: the client's, or a proxy's, where it is a sane one.
+    fn id_of(&self, request: &Request<Incoming>) -> String {
+        let sane = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        match request.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok()) {
+            Some(id) if (1..=64).contains(&id.len()) && id.bytes().all(sane) => id.to_owned(),
+            _ => format!("{:08x}-{:08x}", self.run >> 32, self.requests.fetch_add(1, Ordering::Relaxed)),
+        }
+    }
+
+    /// Answers a request, whatever happens.
+    pub(super) async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response {
+        let start = Instant::now();
+        let id = self.id_of(&request);
+        let method = request.method().clone();
+        let shown = target::shown(request.uri()).into_owned();
+        let mut response = self.route(request, peer).await;
+        let failure = response.extensions_mut().remove::<ApiError>();
+        if let Some(error) = &failure {
+            response = error.render(&shown, &id);
+        }
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert(X_REQUEST_ID, id);
+        }
+        let status = response.status().as_u16();
+        let cause = failure.as_ref().and_then(ApiError::cause);
+        let detail = failure.as_ref().map(ApiError::detail);
+        #[expect(clippy::cast_possible_truncation, reason = "no request takes 2^64 microseconds")]
+        let micros = start.elapsed().as_micros() as u64;
+        tracing::info!(
+            target: "twinfs_server::request",
+            request_id = id, %method, path = %shown.escape_debug(), status, micros, %peer, detail, cause,
+        );
+        if status >= 500 {
+            tracing::error!(request_id = id, status, detail, cause, "a request failed");
+        }
+        response
+    }
+
+    async fn route(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response {
+        if let Err(error) = target::canonical(request.uri_mut()) {
+            return error.into_response();
+        }
+        let (parts, incoming) = request.into_parts();
+        let (body, leftover) = if incoming.is_end_stream() {
+            (Body::empty(), None)
+        } else {
+            let (guarded, leftover) = Guarded::new(incoming, &self.limits);
+            (Body::new(guarded), Some(leftover))
+        };
+        let mut request = Request::from_parts(parts, body);
+        request.extensions_mut().insert(Peer(peer));
+        let answering = AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind();
+        let response = match answering.await {
+            Ok(Ok(response)) => response,
+            Ok(Err(never)) => match never {},
+            // The panic's own words went to standard error.
+            Err(_) => ApiError::internal(&"a handler panicked").into_response(),
+        };
+        if let Some(leftover) = leftover {
+            leftover.drain(self.limits.stall_timeout).await;
+        }
+        response
+    }
+}

@@ -1,0 +1,4 @@
+//! The store of a run on a twinfs server.
+
+pub(crate) mod fetch;
+pub(crate) mod wire;

@@ -1,0 +1,384 @@
+//! The requests of the run-files API: what stands on the wire, and nothing else.
+//!
+//! Everything here runs on the network runtime. [`RunStore`](super::RunStore) and
+//! [`runfiles`](crate::runfiles) share it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::header::{self, HeaderValue};
+use reqwest::multipart::{Form, Part};
+use reqwest::{Body, Method, RequestBuilder, Response};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::net::http::{self, Connections, Retry};
+use crate::path::FsPath;
+use crate::store::{ByteRange, Condition, Version};
+
+/// RFC 3986: everything but unreserved characters is encoded, whatever a server does with the rest.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// The longest listing taken in, in bytes.
+const MAX_LISTING_BYTES: usize = 1 << 30;
+/// The longest other answer, in bytes.
+const MAX_ANSWER_BYTES: usize = 64 << 20;
+/// Names the largest chunk a server takes, in bytes.
+const MAX_CHUNK_HEADER: &str = "twinfs-max-chunk";
+
+/// One file of a run, as its listing says it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FileInfo {
+    /// The path from the root of the run: `in/a.txt`.
+    pub path: String,
+    /// Length in bytes.
+    pub size: u64,
+    /// When the content last changed, in seconds since 1970, with their fraction.
+    pub last_modified: f64,
+}
+
+impl FileInfo {
+    /// When the content last changed.
+    #[must_use]
+    pub fn modified(&self) -> Option<SystemTime> {
+        SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(self.last_modified).ok()?)
+    }
+}
+
+/// What the headers say of a path.
+#[derive(Clone, Debug)]
+pub(crate) struct Head {
+    pub(crate) is_dir: bool,
+    pub(crate) len: u64,
+    pub(crate) modified: Option<SystemTime>,
+    pub(crate) version: Option<Version>,
+}
+
+/// What a `GET` of a path can be.
+pub(crate) enum Listing {
+    Directory(Vec<FileInfo>),
+    File(Head),
+}
+
+/// What the server says of one upload session.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Received {
+    #[serde(default)]
+    pub(crate) exists: bool,
+    #[serde(default)]
+    pub(crate) received_chunks: Vec<u64>,
+}
+
+/// One file of a completion, as it is sent.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct CompleteItem {
+    pub(crate) filename: String,
+    #[serde(rename = "totalChunks")]
+    pub(crate) total_chunks: u64,
+}
+
+/// What became of one file of a completion; `error` says why it failed.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Completed {
+    #[serde(default)]
+    pub(crate) final_file: Option<String>,
+    #[serde(default)]
+    pub(crate) error: Option<String>,
+}
+
+/// A run on a server: where it is, who asks, and the connections.
+pub(crate) struct Wire {
+    base: String,
+    run: String,
+    cookie: Option<HeaderValue>,
+    pub(crate) connections: Connections,
+}
+
+impl Wire {
+    /// The run `fid` below the server's URL. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// `InvalidInput`, without the token in its words.
+    pub(crate) fn new(fid: &str, url: &str, token: &str) -> Result<Self> {
+        let invalid = |words: &'static str| {
+            Error::new(ErrorKind::InvalidInput).with_operation(Operation::Connect).with_message(words)
+        };
+        let parsed = Url::parse(url).map_err(|_| invalid("the server's URL must be like http://host:port"))?;
+        if !matches!(parsed.scheme(), "http" | "https") || !parsed.has_host() {
+            return Err(invalid("the server's URL must start with http:// or https://"));
+        }
+        if parsed.query().is_some() || parsed.fragment().is_some() {
+            return Err(invalid("the server's URL must have no query and no fragment"));
+        }
+        match FsPath::new(fid) {
+            Ok(id) if !fid.is_empty() && id.as_str() == fid && !fid.contains('/') => {}
+            _ => return Err(invalid("the id of a run must be one name, without '/'")),
+        }
+        Ok(Self {
+            connections: Connections::to(&parsed),
+            base: format!("{}/files", parsed.as_str().trim_end_matches('/')),
+            run: utf8_percent_encode(fid, SEGMENT).to_string(),
+            cookie: credential(token).ok_or_else(|| invalid("the token has characters that no token has"))?,
+        })
+    }
+
+    fn request(&self, method: Method, url: &str) -> Result<RequestBuilder> {
+        let request = self.connections.client()?.request(method, url);
+        Ok(match &self.cookie {
+            Some(cookie) => request.header(header::COOKIE, cookie.clone()),
+            None => request,
+        })
+    }
+
+    fn url_of(&self, path: &FsPath) -> String {
+        let mut url = format!("{}/{}", self.base, self.run);
+        for part in path.components() {
+            url.push('/');
+            url.extend(utf8_percent_encode(part, SEGMENT));
+        }
+        url
+    }
+
+    /// What `path`, a directory or a file, holds; of a file, its headers.
+    pub(crate) async fn list(&self, path: &FsPath) -> Result<Listing> {
+        let url = self.url_of(path);
+        let top = path.parent_str().is_empty();
+        let request = || {
+            let request = self.request(Method::GET, &url)?;
+            // A file there would come with all its bytes; the first tells that it is one.
+            Ok(if top { request } else { request.header(header::RANGE, "bytes=0-0") })
+        };
+        let response = http::send(Retry::Idempotent, request).await?;
+        if is_listing(&response) {
+            let response = http::expect(response, &[200]).await?;
+            let body = http::body(response, MAX_LISTING_BYTES).await?;
+            return parse(&body).map(Listing::Directory);
+        }
+        let response = http::expect(response, &[200, 206, 416]).await?;
+        Ok(Listing::File(head_of(&response)))
+    }
+
+    /// What the headers say of a path.
+    pub(crate) async fn head(&self, path: &FsPath) -> Result<Head> {
+        let url = self.url_of(path);
+        let response = http::send(Retry::Idempotent, || self.request(Method::HEAD, &url)).await?;
+        Ok(head_of(&http::expect(response, &[200]).await?))
+    }
+
+    /// Asks for a file, or a range of it: 200, 206, or 416 where the range is past the end.
+    pub(crate) async fn get(&self, path: &FsPath, range: ByteRange, version: Option<&Version>) -> Result<Response> {
+        let url = self.url_of(path);
+        let request = || {
+            let mut request = self.request(Method::GET, &url)?;
+            if let Some(range) = range_header(range) {
+                request = request.header(header::RANGE, range);
+            }
+            Ok(match version {
+                Some(version) => request.header(header::IF_MATCH, format!("\"{}\"", version.as_str())),
+                None => request,
+            })
+        };
+        http::expect(http::send(Retry::Idempotent, request).await?, &[200, 206, 416]).await
+    }
+
+    /// Writes a whole file. `body` is called for every try.
+    pub(crate) async fn put(&self, path: &FsPath, condition: &Condition, body: impl Fn() -> Body) -> Result<Head> {
+        let url = self.url_of(path);
+        let request = || {
+            let request = self.request(Method::PUT, &url)?.body(body());
+            let request = request.header(header::CONTENT_TYPE, "application/octet-stream");
+            Ok(match condition {
+                Condition::None => request,
+                Condition::IfAbsent => request.header(header::IF_NONE_MATCH, "*"),
+                Condition::IfVersion(version) => {
+                    request.header(header::IF_MATCH, format!("\"{}\"", version.as_str()))
+                }
+            })
+        };
+        // With a condition, the second try could find what the first one wrote, and lose to itself.
+        let retry = if *condition == Condition::None { Retry::Idempotent } else { Retry::Unsent };
+        let response = http::expect(http::send(retry, request).await?, &[200, 201, 204]).await?;
+        Ok(head_of(&response))
+    }
+
+    /// Removes a file, or a directory with everything in it.
+    pub(crate) async fn delete(&self, path: &FsPath) -> Result<()> {
+        let url = self.url_of(path);
+        let response = http::send(Retry::Unsent, || self.request(Method::DELETE, &url)).await?;
+        http::expect(response, &[204]).await.map(drop)
+    }
+
+    /// Begins a batch of uploads; gives its id and the largest chunk, where the server says it.
+    pub(crate) async fn init_batch(&self) -> Result<(String, Option<u64>)> {
+        #[derive(Deserialize)]
+        struct Answer {
+            batch_id: String,
+        }
+        let url = format!("{}/init_batch", self.base);
+        let request = || Ok(self.request(Method::POST, &url)?.header(header::CONTENT_LENGTH, 0));
+        let response = http::expect(http::send(Retry::Idempotent, request).await?, &[201]).await?;
+        let limit = http::header(response.headers(), MAX_CHUNK_HEADER).and_then(|limit| limit.parse().ok());
+        Ok((answer::<Answer>(response).await?.batch_id, limit.filter(|limit| *limit > 0)))
+    }
+
+    /// Begins the upload of one file; gives its id.
+    pub(crate) async fn init(&self, filename: &str, total_chunks: u64, batch_id: &str) -> Result<Arc<str>> {
+        #[derive(Serialize)]
+        struct Question<'a> {
+            filename: &'a str,
+            total_chunks: u64,
+            batch_id: &'a str,
+        }
+        #[derive(Deserialize)]
+        struct Answer {
+            upload_id: Arc<str>,
+        }
+        let url = format!("{}/init", self.base);
+        let question = Question { filename, total_chunks, batch_id };
+        // Sent twice it begins a second session, which nobody completes and the server drops in time.
+        let request = || Ok(self.request(Method::POST, &url)?.json(&question));
+        let response = http::expect(http::send(Retry::Idempotent, request).await?, &[201]).await?;
+        Ok(answer::<Answer>(response).await?.upload_id)
+    }
+
+    /// Sends one chunk, once: the upload decides what to send after a failure.
+    ///
+    /// # Errors
+    /// `TooLarge`: over the server's limit. `NotFound`: the server does not know this upload.
+    pub(crate) async fn chunk(&self, upload_id: &str, number: u64, data: Bytes) -> Result<()> {
+        #[derive(Deserialize)]
+        struct Answer {
+            #[serde(default)]
+            status: String,
+            #[serde(default)]
+            chunk_number: Option<u64>,
+            #[serde(default)]
+            error: Option<String>,
+        }
+        let len = data.len() as u64;
+        let part = Part::stream_with_length(data, len).file_name(format!("chunk_{number}"));
+        let part = part.mime_str("application/octet-stream").map_err(http::failure)?;
+        let form = Form::new()
+            .text("upload_id", upload_id.to_owned())
+            .text("chunk_number", number.to_string())
+            .part("chunk", part);
+        let request = self.request(Method::POST, &format!("{}/chunk", self.base))?.multipart(form);
+        let response = request.send().await.map_err(http::failure)?;
+        let response = http::expect(response, &[201]).await?;
+        let answer: Answer = answer(response).await?;
+        if answer.status == "chunk received" && answer.chunk_number == Some(number) {
+            return Ok(());
+        }
+        let words = answer.error.unwrap_or(answer.status);
+        let kind = if words.starts_with("Invalid upload ID") { ErrorKind::NotFound } else { ErrorKind::Io };
+        Err(refused(kind, &format!("chunk {number}"), &words))
+    }
+
+    /// Which chunks the server has; `None` where it cannot say.
+    pub(crate) async fn received(&self, upload_id: &str) -> Result<Option<Received>> {
+        let url = format!("{}/status/{}", self.base, utf8_percent_encode(upload_id, SEGMENT));
+        let response = http::send(Retry::Idempotent, || self.request(Method::GET, &url)).await?;
+        match response.status().as_u16() {
+            200 => answer(response).await.map(Some),
+            // A server without this route takes it for the directory of a run: 400 or 404.
+            400 | 404 | 405 => Ok(None),
+            _ => Err(http::HttpStatus::read(response).await.into_error()),
+        }
+    }
+
+    /// Makes files of these uploads in the run's `out`; one answer an upload, in their order.
+    pub(crate) async fn complete(
+        &self,
+        batch_id: &str,
+        items: &BTreeMap<Arc<str>, CompleteItem>,
+    ) -> Result<Vec<Completed>> {
+        let batch = utf8_percent_encode(batch_id, SEGMENT);
+        let url = format!("{}/complete/{}/{batch}/out", self.base, self.run);
+        let response = http::send(Retry::Unsent, || Ok(self.request(Method::POST, &url)?.json(items))).await?;
+        answer(http::expect(response, &[201]).await?).await
+    }
+
+    /// Drops an upload that is not to be completed; an unknown one is none.
+    pub(crate) async fn cancel(&self, upload_id: &str) -> Result<()> {
+        let url = format!("{}/cancel/{}", self.base, utf8_percent_encode(upload_id, SEGMENT));
+        let response = http::send(Retry::Idempotent, || self.request(Method::DELETE, &url)).await?;
+        http::expect(response, &[204, 404]).await.map(drop)
+    }
+}
+
+/// The token as the cookie that every server of this API, and every proxy before it, lets through; a
+/// header with an underscore in its name is dropped by some.
+fn credential(token: &str) -> Option<Option<HeaderValue>> {
+    if token.is_empty() {
+        return Some(None);
+    }
+    // RFC 6265, section 4.1.1: what a cookie's value may hold.
+    let fits = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';' | b'\\');
+    if !token.bytes().all(fits) {
+        return None;
+    }
+    let mut cookie = HeaderValue::from_str(&format!("kodosumi_jwt={token}")).ok()?;
+    cookie.set_sensitive(true);
+    Some(Some(cookie))
+}
+
+fn is_json(response: &Response) -> bool {
+    http::header(response.headers(), "content-type").is_some_and(|kind| kind.starts_with("application/json"))
+}
+
+/// Whether an answer is a listing: a file, whatever its name, is `application/octet-stream`.
+fn is_listing(response: &Response) -> bool {
+    response.status().is_success() && is_json(response)
+}
+
+fn head_of(response: &Response) -> Head {
+    let headers = response.headers();
+    // `bytes 0-0/LEN` and `bytes */LEN`: RFC 9110, section 14.4.
+    let whole = http::header(headers, "content-range").and_then(|range| range.rsplit_once('/')?.1.parse().ok());
+    let etag = http::header(headers, "etag");
+    Head {
+        is_dir: is_listing(response),
+        len: whole.or_else(|| http::announced(headers)).unwrap_or(0),
+        modified: http::last_modified(headers),
+        // A weak tag (`W/"..."`) is no version: it cannot stand in If-Match.
+        version: etag.and_then(|tag| tag.strip_prefix('"')?.strip_suffix('"')).map(Version::new),
+    }
+}
+
+/// The version a response was read from.
+pub(crate) fn version_of(response: &Response) -> Option<Version> {
+    head_of(response).version
+}
+
+/// Whether a response has the bytes of a file.
+pub(crate) fn is_file(response: &Response) -> bool {
+    !is_listing(response)
+}
+
+fn range_header(range: ByteRange) -> Option<String> {
+    match range {
+        ByteRange::Full | ByteRange::From(0) => None,
+        ByteRange::From(start) => Some(format!("bytes={start}-")),
+        ByteRange::Bounded(start, end) => Some(format!("bytes={start}-{}", end.saturating_sub(1))),
+        ByteRange::Suffix(count) => Some(format!("bytes=-{count}")),
+    }
+}
+
+async fn answer<T: serde::de::DeserializeOwned>(response: Response) -> Result<T> {
+    parse(&http::body(response, MAX_ANSWER_BYTES).await?)
+}
+
+fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T> {
+    serde_json::from_slice(body).map_err(|error| {
+        Error::new(ErrorKind::Io).with_message("the server's answer is not what this API says").with_source(error)
+    })
+}
+
+/// A refusal inside an answer whose status says success.
+pub(crate) fn refused(kind: ErrorKind, what: &str, words: &str) -> Error {
+    let words: String = words.chars().filter(|character| !character.is_control()).take(300).collect();
+    Error::new(kind).with_message(format!("the server refused {what}: {words}"))
+}
