@@ -1,7 +1,7 @@
 //! Random lists of operations, with two handles open at a time, on both faces of a store and on a
 //! plain model: the same answers, the same kinds of errors, the same tree after every operation.
 //!
-//! `TWINFS_MODEL_CASES` says how many lists are tried (200); proptest shrinks the one that fails.
+//! `TWINFS_MODEL_CASES` says how many lists are tried; proptest shrinks the one that fails.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what must hold by panicking")]
 
 mod face;
@@ -21,8 +21,8 @@ use self::face::Face;
 use self::operation::{Operation, operations};
 use self::plain::{Answer, Model, Quirks};
 
-fn cases() -> ProptestConfig {
-    let cases = std::env::var("TWINFS_MODEL_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(200);
+fn cases(default: u32) -> ProptestConfig {
+    let cases = std::env::var("TWINFS_MODEL_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(default);
     // A failure is printed in full; it becomes a test of its own, not a seed in a file.
     ProptestConfig { cases, max_shrink_iters: 20_000, failure_persistence: None, ..ProptestConfig::default() }
 }
@@ -66,13 +66,17 @@ fn local_in(parent: &str, operations: &[Operation]) -> Result<(), TestCaseError>
 }
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(cases(2000))]
 
     #[test]
     fn memory_does_as_the_model(operations in operations()) {
         let open = || AnyStore::Memory(Arc::new(MemoryStore::default()));
         replay_both(&operations, open, Quirks { directories_at_open: false })?;
     }
+}
+
+proptest! {
+    #![proptest_config(cases(200))]
 
     #[test]
     fn local_disk_does_as_the_model(operations in operations()) {
