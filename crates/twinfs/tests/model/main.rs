@@ -22,7 +22,8 @@ use self::operation::{Operation, operations};
 use self::plain::{Answer, Model, Quirks};
 
 fn cases(default: u32) -> ProptestConfig {
-    let cases = std::env::var("TWINFS_MODEL_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(default);
+    let cases =
+        std::env::var("TWINFS_MODEL_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(default);
     // A failure is printed in full; it becomes a test of its own, not a seed in a file.
     ProptestConfig { cases, max_shrink_iters: 20_000, failure_persistence: None, ..ProptestConfig::default() }
 }
