@@ -1,10 +1,13 @@
 //! JSON in and out, as Kodosumi's server takes and gives it.
 
+use std::marker::PhantomData;
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::StatusCode;
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, MapAccess, Visitor};
 use serde::Serialize;
 
 use super::body;
@@ -26,10 +29,33 @@ pub(crate) fn answer(status: StatusCode, value: &impl Serialize) -> Response {
 /// Reads a JSON body whatever its content type says.
 pub(crate) async fn read<T: DeserializeOwned>(body: Body, limit: usize) -> ApiResult<T> {
     let bytes = body::collect(body, limit).await?;
-    serde_json::from_slice(&bytes).map_err(|error| match error.classify() {
+    let object: Result<Object<T>, _> = serde_json::from_slice(&bytes);
+    object.map(|object| object.0).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => ApiError::validation(format!("The body does not fit: {error}")),
         _ => ApiError::client(format!("The body is no JSON: {error}")),
     })
+}
+
+/// A JSON object and nothing else: serde would fill a struct from an array, too.
+#[derive(Debug)]
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(Members(PhantomData))
+    }
 }
 
 /// A whole number as Kodosumi's server takes it: 1, 1.0 and "1".
@@ -87,7 +113,21 @@ impl<'de> Deserialize<'de> for Count {
 
 #[cfg(test)]
 mod tests {
-    use super::Count;
+    use super::{Count, Object};
+
+    #[test]
+    fn an_array_is_no_object() {
+        #[derive(Debug, serde::Deserialize)]
+        #[expect(dead_code, reason = "it is read into only")]
+        struct Pair {
+            a: u8,
+            b: u8,
+        }
+        assert!(serde_json::from_str::<Pair>("[1, 2]").is_ok());
+        assert!(serde_json::from_str::<Object<Pair>>("[1, 2]").is_err());
+        assert!(serde_json::from_str::<Object<Pair>>("{\"a\": 1, \"b\": 2}").is_ok());
+        assert!(serde_json::from_str::<Object<Pair>>("{\"a\": 1}").is_err());
+    }
 
     #[test]
     fn counts_are_taken_as_kodosumi_takes_them() {

@@ -129,12 +129,12 @@ const RECORD: &str = "INSERT OR IGNORE INTO chunks (session, number, length, pla
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?)";
 const TOUCH: &str = "UPDATE sessions SET touched = new.value ->> 1, \
     file = coalesce(file, new.value ->> 2), aside = coalesce(aside, new.value ->> 3) \
-    FROM json_each(?) AS new WHERE id = new.value ->> 0";
+    FROM json_each(?) AS new WHERE sessions.id = new.value ->> 0";
 const CLAIM: &str = "UPDATE sessions SET claimed = 1 \
     WHERE claimed = 0 AND id IN (SELECT value FROM json_each(?)) RETURNING id";
 const RELEASE: &str = "UPDATE sessions SET claimed = 0 WHERE id IN (SELECT value FROM json_each(?))";
 const PARK: &str = "UPDATE sessions SET claimed = 0, parked = 1, file = new.value ->> 1, aside = NULL \
-    FROM json_each(?) AS new WHERE id = new.value ->> 0";
+    FROM json_each(?) AS new WHERE sessions.id = new.value ->> 0";
 const FINISH: &str = "DELETE FROM sessions WHERE id IN (SELECT value FROM json_each(?))";
 const FORGET: &str = "DELETE FROM chunks WHERE session IN (SELECT value FROM json_each(?))";
 
@@ -206,7 +206,7 @@ impl SqliteMetadata {
         run(
             &mut tx,
             "UPDATE sessions SET file = new.value ->> 1, aside = new.value ->> 2 \
-             FROM json_each(?) AS new WHERE id = new.value ->> 0",
+             FROM json_each(?) AS new WHERE sessions.id = new.value ->> 0",
             &files,
         )
         .await?;

@@ -18,7 +18,7 @@ use crate::app::{App, kib};
 use crate::auth::User;
 use crate::http::digest::Announced;
 use crate::http::error::{ApiError, ApiResult};
-use crate::http::json::{self, Count};
+use crate::http::json::{self, Count, Object};
 use crate::http::multipart::ChunkForm;
 use crate::http::target::{Dir, RunPath, WRONG_DIR};
 use crate::upload::{Arrived, Outcome};
@@ -224,7 +224,7 @@ impl<'de> Deserialize<'de> for Ordered {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Ordered, A::Error> {
                 let mut items: Vec<(String, BatchItem)> = Vec::new();
                 let mut places: HashMap<String, usize> = HashMap::new();
-                while let Some((id, item)) = map.next_entry::<String, BatchItem>()? {
+                while let Some((id, Object(item))) = map.next_entry::<String, Object<BatchItem>>()? {
                     if let Some(&place) = places.get(&id) {
                         items[place].1 = item;
                     } else {

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use http::{HeaderName, HeaderValue, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use hyper::body::Incoming;
 use tower::ServiceExt;
 
@@ -26,30 +26,21 @@ pub(super) struct Front {
     router: Router,
     limits: Limits,
     /// Differs between starts, so that request ids do.
-    run: u64,
+    run: u32,
     requests: AtomicU64,
 }
 
 impl Front {
     pub(super) fn new(router: Router, limits: Limits) -> Self {
-        #[expect(clippy::cast_possible_truncation, reason = "half of the randomness is enough")]
-        let run = uuid::Uuid::new_v4().as_u128() as u64;
+        let run = uuid::Uuid::new_v4().as_fields().0;
         Self { router, limits, run, requests: AtomicU64::new(0) }
-    }
-
-    /// The id of a request: the client's, or a proxy's, where it is a sane one.
-    fn id_of(&self, request: &Request<Incoming>) -> String {
-        let sane = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        match request.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok()) {
-            Some(id) if (1..=64).contains(&id.len()) && id.bytes().all(sane) => id.to_owned(),
-            _ => format!("{:08x}-{:08x}", self.run >> 32, self.requests.fetch_add(1, Ordering::Relaxed)),
-        }
     }
 
     /// Answers a request, whatever happens.
     pub(super) async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response {
         let start = Instant::now();
-        let id = self.id_of(&request);
+        let given = given_id(request.headers());
+        let id = given.clone().unwrap_or_else(|| self.next_id());
         let method = request.method().clone();
         let shown = target::shown(request.uri()).into_owned();
         let mut response = self.route(request, peer).await;
@@ -57,7 +48,10 @@ impl Front {
         if let Some(error) = &failure {
             response = error.render(&shown, &id);
         }
-        if let Ok(id) = HeaderValue::from_str(&id) {
+        // Who gave an id, or has something to ask, gets one back.
+        if (failure.is_some() || given.is_some())
+            && let Ok(id) = HeaderValue::from_str(&id)
+        {
             response.headers_mut().insert(X_REQUEST_ID, id);
         }
         let status = response.status().as_u16();
@@ -73,6 +67,11 @@ impl Front {
             tracing::error!(request_id = id, status, detail, cause, "a request failed");
         }
         response
+    }
+
+    /// An id of the server's own.
+    fn next_id(&self) -> String {
+        format!("{:08x}-{:08x}", self.run, self.requests.fetch_add(1, Ordering::Relaxed))
     }
 
     async fn route(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response {
@@ -100,4 +99,11 @@ impl Front {
         }
         response
     }
+}
+
+/// The id that a client or a proxy gave the request, where it is a sane one.
+fn given_id(headers: &HeaderMap) -> Option<String> {
+    let sane = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let id = headers.get(X_REQUEST_ID)?.to_str().ok()?;
+    ((1..=64).contains(&id.len()) && id.bytes().all(sane)).then(|| id.to_owned())
 }
