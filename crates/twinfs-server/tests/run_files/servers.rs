@@ -15,8 +15,31 @@ pub struct Server {
     _running: Running,
 }
 
+/// What ends with the server.
+#[expect(dead_code, reason = "held until the end")]
 enum Running {
-    Kodosumi(Kill, #[expect(dead_code, reason = "removed with the server")] tempfile::TempDir),
+    Kodosumi(Kill, tempfile::TempDir),
+    Twinfs(twinfs_server::Server, tokio::runtime::Runtime, tempfile::TempDir),
+}
+
+/// A twinfs server in this process, over a local folder.
+pub fn twinfs() -> Server {
+    let data = tempfile::tempdir().unwrap();
+    let fs = smol::block_on(twinfs::Fs::connect(data.path().to_str().unwrap())).unwrap();
+    start(fs, data, |_| ())
+}
+
+/// A twinfs server in this process, over this file system.
+pub fn start(fs: twinfs::Fs, data: tempfile::TempDir, configure: impl FnOnce(&mut twinfs_server::Config)) -> Server {
+    let secret = b"a secret of the tests";
+    let mut config = twinfs_server::Config::new(fs, secret);
+    config.listen = "127.0.0.1:0".into();
+    configure(&mut config);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let server = runtime.block_on(twinfs_server::Server::start(config)).unwrap();
+    let url = format!("http://{}", server.address());
+    let token = twinfs_server::token::Tokens::new(secret).issue("user", std::time::Duration::from_secs(3600));
+    Server { url, token, _running: Running::Twinfs(server, runtime, data) }
 }
 
 struct Kill(Child);

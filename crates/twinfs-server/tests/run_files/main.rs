@@ -1,11 +1,10 @@
 //! Run files, on both faces, against real servers.
-#![cfg(feature = "http")]
 
 mod face;
 mod scenarios;
 mod servers;
 
-use servers::{Server, kodosumi};
+use servers::{Server, kodosumi, twinfs};
 
 /// A temporary directory that is this process's alone, to see what is left in it.
 fn own_temporary_directory() -> tempfile::TempDir {
@@ -31,4 +30,9 @@ fn everything_works_with_kodosumis_own_server() {
     if let Some(server) = kodosumi() {
         everything_against(&server, false);
     }
+}
+
+#[test]
+fn everything_works_with_a_twinfs_server() {
+    everything_against(&twinfs(), true);
 }
