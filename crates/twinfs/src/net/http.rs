@@ -29,7 +29,8 @@ const MAX_TRUSTED_BYTES: u64 = 64 * 1024 * 1024;
 /// The header in which a twinfs server names the kind of an error.
 pub(crate) const ERROR_HEADER: &str = "twinfs-error";
 
-/// The clients of a process, one an origin, alive as long as somebody uses them.
+/// The clients of a process, one an origin, alive as long as somebody uses them. They are forgotten in a
+/// forked child with all of [`Net`](super::Net), so no fork need wait for the lock.
 #[derive(Default)]
 pub(crate) struct Clients(Mutex<HashMap<String, Weak<Client>>>);
 
@@ -113,12 +114,19 @@ impl Connections {
     /// # Errors
     /// `Closed` after [`close`](Self::close).
     pub(crate) fn client(&self) -> Result<Arc<Client>> {
-        let net = net()?;
+        let open = self.held(|held| match held {
+            Held::Closed => Err(closed()),
+            Held::Open(client) if client.is_here() => Ok(Some(Arc::clone(client))),
+            Held::Open(_) | Held::Fresh => Ok(None),
+        })?;
+        if let Some(client) = open {
+            return Ok(client);
+        }
+        // Outside the section: reading the system's certificates takes its time.
+        let client = net()?.clients.get(&self.origin)?;
         self.held(|held| match held {
             Held::Closed => Err(closed()),
-            Held::Open(client) if client.is_here() => Ok(Arc::clone(client)),
             Held::Open(_) | Held::Fresh => {
-                let client = net.clients.get(&self.origin)?;
                 *held = Held::Open(OfProcess::new(Arc::clone(&client)));
                 Ok(client)
             }

@@ -53,7 +53,7 @@ struct Running {
     staging_gone: oneshot::Receiver<()>,
 }
 
-/// Where files are staged. The last task or job that uses it removes it.
+/// Where files are staged. The last task, job or waiting file that uses it removes it.
 struct Staging {
     dir: TempDir,
     // Declared after `dir`, so dropped after it: then the folder is gone.
@@ -73,6 +73,8 @@ struct Wanted {
 struct Arrived {
     staged: PathBuf,
     target: PathBuf,
+    /// Keeps the folder that `staged` is in.
+    _staging: Arc<Staging>,
 }
 
 impl Downloader {
@@ -136,8 +138,8 @@ impl Downloader {
     /// Ends the download. Paths handed out stay; everything else is gone when this returns.
     pub(super) async fn close(&mut self) {
         let State::Running(running) = std::mem::replace(&mut self.state, State::Ended) else { return };
-        let Running { pump, folder, handed_out, staging_gone, .. } = running;
-        drop(pump);
+        let Running { pump, folder, handed_out, arrived, staging_gone } = running;
+        drop((pump, arrived));
         if handed_out {
             // The user has paths into it now.
             let _ = folder.keep();
@@ -222,7 +224,7 @@ async fn fetch(
         }
     }
     meter.finish(&name);
-    Ok(Arrived { staged, target: file.target })
+    Ok(Arrived { staged, target: file.target, _staging: Arc::clone(staging) })
 }
 
 async fn fetch_once(

@@ -130,8 +130,8 @@ macro_rules! face {
             }
 
             /// Uploads a local file, or a folder with all files below it, into the run's `out`; gives the
-            /// id of the batch, or `None` for a folder without files. The files appear when all have
-            /// arrived, each whole.
+            /// id of the batch, or `None` for a folder without files. The files appear, each whole, when all
+            /// have arrived; of a folder with more than 1000, thousand by thousand.
             ///
             /// Chunks go side by side; after a broken connection the upload goes on with those the server
             /// does not have. Failed or cancelled, it drops on the server what had not become a file.

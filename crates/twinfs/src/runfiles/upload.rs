@@ -1,9 +1,10 @@
 //! Uploading local files into a run's `out`.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -80,21 +81,16 @@ pub(super) async fn upload(
 
 impl Upload {
     async fn run(&self, files: Vec<LocalFile>) -> Result<()> {
-        let mut sent: Vec<(usize, Arc<str>, CompleteItem)> = stream::iter(files.into_iter().enumerate())
-            .map(|(number, file)| async move {
-                let (id, item) = self.file(file).await?;
-                Ok::<_, Error>((number, id, item))
-            })
-            .buffer_unordered(FILES)
-            .try_collect()
-            .await?;
-        // Files appear in the order they have locally, not in the one they happened to arrive in.
-        sent.sort_by_key(|(number, ..)| *number);
-        for group in sent.chunks(COMPLETED_AT_ONCE) {
-            let items = group.iter().map(|(_, id, item)| (Arc::clone(id), item.clone())).collect();
-            self.complete(&items).await?;
+        // In order, so that files appear in the order they have locally, and in groups, so that neither
+        // side holds more unfinished uploads than a group has.
+        let mut sent = stream::iter(files).map(|file| self.file(file)).buffered(FILES).try_chunks(COMPLETED_AT_ONCE);
+        loop {
+            match sent.next().await {
+                Some(Ok(group)) => self.complete(&group).await?,
+                Some(Err(broken)) => return Err(broken.1),
+                None => return Ok(()),
+            }
         }
-        Ok(())
     }
 
     /// Sends the chunks of one file.
@@ -142,7 +138,7 @@ impl Upload {
     }
 
     /// Makes files of uploads whose chunks are all there.
-    async fn complete(&self, items: &BTreeMap<Arc<str>, CompleteItem>) -> Result<()> {
+    async fn complete(&self, items: &[(Arc<str>, CompleteItem)]) -> Result<()> {
         let wire = &self.session.wire;
         let mut breaks = 0;
         let answers = loop {
@@ -155,7 +151,7 @@ impl Upload {
         if answers.len() != items.len() {
             return Err(refused(ErrorKind::Io, "the completion", "it left files out"));
         }
-        let failed = items.values().zip(answers).find_map(|(item, answer)| Some((item, answer.error?)));
+        let failed = items.iter().zip(answers).find_map(|((_, item), answer)| Some((item, answer.error?)));
         if let Some((item, words)) = failed {
             // After a broken connection, the first try may have been carried out without our hearing of it.
             let lost_answer = breaks > 0 && words.starts_with("Invalid upload ID") && self.are_there(items).await?;
@@ -163,17 +159,17 @@ impl Upload {
                 return Err(refused(ErrorKind::Io, &format!("'{}'", item.filename.escape_debug()), &words));
             }
         }
-        items.keys().for_each(|id| self.open.remove(id));
+        items.iter().for_each(|(id, _)| self.open.remove(id));
         Ok(())
     }
 
     /// Whether all of these files are in the run.
-    async fn are_there(&self, items: &BTreeMap<Arc<str>, CompleteItem>) -> Result<bool> {
+    async fn are_there(&self, items: &[(Arc<str>, CompleteItem)]) -> Result<bool> {
         let Listing::Directory(files) = self.session.wire.list(&FsPath::new("out")?).await? else {
             return Ok(false);
         };
         let there: HashSet<&str> = files.iter().filter_map(|file| file.path.strip_prefix("out/")).collect();
-        Ok(items.values().all(|item| there.contains(item.filename.as_str())))
+        Ok(items.iter().all(|(_, item)| there.contains(item.filename.as_str())))
     }
 }
 
@@ -209,20 +205,27 @@ impl Sending<'_> {
         Ok(())
     }
 
-    /// Sends the missing chunks, up to the first failure.
+    /// Sends the missing chunks. After a failure no further one is begun; those under way may get through.
     async fn send_missing(&mut self) -> Result<()> {
-        let mut acknowledged = HashSet::new();
-        let (this, missing) = (&*self, self.missing.clone());
-        let mut sending = stream::iter(missing).map(|number| this.send(number)).buffer_unordered(CHUNKS_OF_A_FILE);
-        let mut outcome = Ok(());
+        let (this, missing, failed) = (&*self, self.missing.clone(), AtomicBool::new(false));
+        let mut sending = stream::iter(missing)
+            .take_while(|_| std::future::ready(!failed.load(Ordering::Relaxed)))
+            .map(|number| this.send(number))
+            .buffer_unordered(CHUNKS_OF_A_FILE);
+        let (mut acknowledged, mut outcome) = (HashSet::new(), Ok(()));
         while let Some(sent) = sending.next().await {
             match sent {
-                Ok(number) => acknowledged.insert(number),
-                Err(error) => {
-                    outcome = Err(error);
-                    break;
+                Ok(number) => {
+                    acknowledged.insert(number);
                 }
-            };
+                Err(error) => {
+                    failed.store(true, Ordering::Relaxed);
+                    // What cannot be mended says more than that a connection broke.
+                    if outcome.is_ok() || !may_resume(&error) {
+                        outcome = Err(error);
+                    }
+                }
+            }
         }
         drop(sending);
         self.missing.retain(|number| !acknowledged.contains(number));

@@ -3,7 +3,6 @@
 //! Everything here runs on the network runtime. [`RunStore`](super::RunStore) and
 //! [`runfiles`](crate::runfiles) share it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +11,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{self, HeaderValue};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Body, Method, RequestBuilder, Response};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -80,11 +79,19 @@ pub(crate) struct CompleteItem {
     pub(crate) total_chunks: u64,
 }
 
-/// What became of one file of a completion; `error` says why it failed.
+/// Uploads and what they become, as the object the server expects, in this order.
+struct CompleteItems<'a>(&'a [(Arc<str>, CompleteItem)]);
+
+impl Serialize for CompleteItems<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(id, item)| (id, item)))
+    }
+}
+
+/// What became of one file of a completion.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Completed {
-    #[serde(default)]
-    pub(crate) final_file: Option<String>,
+    /// Why it failed, if it did.
     #[serde(default)]
     pub(crate) error: Option<String>,
 }
@@ -293,11 +300,11 @@ impl Wire {
     pub(crate) async fn complete(
         &self,
         batch_id: &str,
-        items: &BTreeMap<Arc<str>, CompleteItem>,
+        items: &[(Arc<str>, CompleteItem)],
     ) -> Result<Vec<Completed>> {
         let batch = utf8_percent_encode(batch_id, SEGMENT);
         let url = format!("{}/complete/{}/{batch}/out", self.base, self.run);
-        let response = http::send(Retry::Unsent, || Ok(self.request(Method::POST, &url)?.json(items))).await?;
+        let response = http::send(Retry::Unsent, || Ok(self.request(Method::POST, &url)?.json(&CompleteItems(items)))).await?;
         answer(http::expect(response, &[201]).await?).await
     }
 
