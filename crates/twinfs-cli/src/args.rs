@@ -114,7 +114,6 @@ pub(crate) struct Put {
     pub(crate) locations: Vec<OsString>,
     /// Folders, too; put does that anyway
     #[arg(short, long, env = "TWINFS_RECURSIVE", value_parser = BoolishValueParser::new())]
-    #[expect(dead_code, reason = "taken for the sake of the habit, and for scripts that say it")]
     pub(crate) recursive: bool,
     #[command(flatten)]
     pub(crate) writing: Writing,
@@ -128,7 +127,6 @@ pub(crate) struct Get {
     pub(crate) locations: Vec<OsString>,
     /// Folders, too; get does that anyway
     #[arg(short, long, env = "TWINFS_RECURSIVE", value_parser = BoolishValueParser::new())]
-    #[expect(dead_code, reason = "taken for the sake of the habit, and for scripts that say it")]
     pub(crate) recursive: bool,
     #[command(flatten)]
     pub(crate) writing: Writing,

@@ -17,7 +17,7 @@ use crate::args::Args;
 
 fn main() -> ExitCode {
     // A panic is a fault of twinfs; the user gets one line to report, not a backtrace.
-    std::panic::set_hook(Box::new(|panic| output::fault(panic)));
+    std::panic::set_hook(Box::new(output::fault));
     let run = std::panic::catch_unwind(|| match Args::try_parse() {
         Ok(args) => commands::run(args),
         Err(error) => output::usage(&error),

@@ -16,7 +16,9 @@ use crate::exit::{self, Code};
 pub(crate) enum Stop {
     /// Whoever read the output went away; nothing is said about it.
     Unread,
-    /// It failed.
+    /// Standard output cannot be written.
+    Unwritten(Failure),
+    /// One part of the command failed; the others may go on.
     Failed(Failure),
 }
 
@@ -53,7 +55,11 @@ impl From<Failure> for Stop {
 fn reason(error: &Error) -> String {
     let kind = error.kind();
     if let Some(message) = error.message() {
-        return if kind == ErrorKind::InvalidInput { message.to_owned() } else { format!("{kind}: {message}") };
+        return if kind == ErrorKind::InvalidInput {
+            message.to_owned()
+        } else {
+            format!("{kind}: {message}")
+        };
     }
     match std::error::Error::source(error) {
         Some(source) if matches!(kind, ErrorKind::Io | ErrorKind::Connection | ErrorKind::InvalidInput) => {
@@ -140,10 +146,12 @@ impl Output {
         match result.and_then(|()| self.flush()) {
             Ok(()) | Err(Stop::Unread) => {}
             Err(Stop::Failed(failure)) => {
-                // What was written so far comes before the message; if it cannot, the message says why.
+                // What was written so far comes before the message; where it cannot, there is one
+                // failure to tell, and this one came first.
                 _ = self.stdout.flush();
                 self.fail(&failure);
             }
+            Err(Stop::Unwritten(failure)) => self.fail(&failure),
         }
         self.code.into()
     }
@@ -152,7 +160,7 @@ impl Output {
 fn unwritten(error: io::Error) -> Stop {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Stop::Unread,
-        _ => Stop::Failed(Failure::new("-", Error::from_io(error))),
+        _ => Stop::Unwritten(Failure::new("-", Error::from_io(error))),
     }
 }
 

@@ -11,16 +11,23 @@ use twinfs::bulk::{Progress, ProgressItem};
 use crate::output;
 use crate::target::Place;
 
-/// Who is told how far a transfer is: a bar, lines, or nobody.
-pub(crate) fn of(quiet: bool, json: bool, from: &Place, to: &Place) -> Option<Arc<dyn Progress>> {
-    if quiet {
-        None
-    } else if io::stderr().is_terminal() {
-        Some(Arc::new(Bar::new()))
-    } else if json {
-        None
-    } else {
-        Some(Arc::new(Lines { from: from.clone(), to: to.clone() }))
+/// How progress shows on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Show {
+    /// Not at all.
+    Nothing,
+    /// As a bar on a terminal, else not at all: lines of JSON stand by themselves.
+    Bar,
+    /// As a bar on a terminal, else as a line per file.
+    BarOrLines,
+}
+
+/// Who is told how far a transfer is.
+pub(crate) fn of(show: Show, from: &Place, to: &Place) -> Option<Arc<dyn Progress>> {
+    match (show, io::stderr().is_terminal()) {
+        (Show::Nothing, _) | (Show::Bar, false) => None,
+        (Show::Bar | Show::BarOrLines, true) => Some(Arc::new(Bar::new())),
+        (Show::BarOrLines, false) => Some(Arc::new(Lines { from: from.clone(), to: to.clone() })),
     }
 }
 

@@ -1,19 +1,21 @@
 //! What the commands share: output, general options, opened stores.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use twinfs::blocking::Fs;
-use twinfs::bulk::{Limit, OnError, Options};
+use twinfs::bulk::{Limit, OnError, Options, Progress};
 use twinfs::{FsPath, StoreOptions};
 
 use crate::args::Global;
 use crate::output::{Failure, Output, Result};
+use crate::progress::{self, Show};
 use crate::target::{Place, Root};
 
 /// One run of a command.
 pub(crate) struct Session {
     pub(crate) out: Output,
-    pub(crate) quiet: bool,
+    show: Show,
     jobs: Option<Limit>,
     timeout: Option<Duration>,
     token: Option<String>,
@@ -24,7 +26,12 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn new(command: &'static str, global: Global) -> Self {
         let Global { json, quiet, jobs, timeout, token } = global;
-        Self { out: Output::new(command, json), quiet, jobs, timeout, token, opened: Vec::new() }
+        let show = match (quiet, json) {
+            (true, _) => Show::Nothing,
+            (false, true) => Show::Bar,
+            (false, false) => Show::BarOrLines,
+        };
+        Self { out: Output::new(command, json), show, jobs, timeout, token, opened: Vec::new() }
     }
 
     /// The file system of a place.
@@ -63,6 +70,11 @@ impl Session {
                 Ok((url.clone(), options))
             }
         }
+    }
+
+    /// Who is told how far a transfer is.
+    pub(crate) fn progress(&self, from: &Place, to: &Place) -> Option<Arc<dyn Progress>> {
+        progress::of(self.show, from, to)
     }
 
     /// Options of a bulk transfer: whatever fails, the rest goes on.

@@ -46,7 +46,8 @@ pub(crate) enum Root {
 }
 
 /// What a URL path must escape, where it is percent-decoded.
-const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`');
+const ESCAPED: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`');
 
 impl Target {
     pub(crate) fn parse(text: &OsStr) -> Result<Self> {
@@ -118,7 +119,9 @@ impl Place {
     /// Whether copies go into this place, not to it.
     pub(crate) fn is_directory_by_name(&self) -> bool {
         // A run has its two folders before anything is in them.
-        self.slash || self.path.is_root() || (self.root.is_run() && matches!(self.path.as_str(), "in" | "out"))
+        self.slash
+            || self.path.is_root()
+            || (self.root.is_run() && matches!(self.path.as_str(), "in" | "out"))
     }
 
     /// The same place below the nearest directory above both, if both are on one disk: there a
@@ -183,7 +186,8 @@ fn split_url(text: &str, location: &Location) -> twinfs::Result<(Root, FsPath)> 
         None => (text, String::new()),
     };
     let start = place.find("://").map_or(0, |at| at + 3);
-    let authority_end = place.get(start..).and_then(|rest| rest.find('/')).map_or(place.len(), |at| start + at);
+    let authority_end =
+        place.get(start..).and_then(|rest| rest.find('/')).map_or(place.len(), |at| start + at);
     let (base, rest) = place.split_at(authority_end);
     let rest = rest.trim_start_matches('/');
     // The first name of the path belongs to the root: the run, or the number of a database.
@@ -239,7 +243,9 @@ mod tests {
 
     #[test]
     fn hostile_names_are_refused() {
-        for text in ["memory://n/../x", "memory://n/a//b", "run+http://h/FID/in/%2e%2e/x", "", "/tmp/.twinfs-x"] {
+        for text in
+            ["memory://n/../x", "memory://n/a//b", "run+http://h/FID/in/%2e%2e/x", "", "/tmp/.twinfs-x"]
+        {
             assert!(Place::split(text).is_err(), "{text}");
         }
     }

@@ -1,7 +1,6 @@
 //! `twinfs cat`: files on standard output.
 
-use twinfs::ReadOptions;
-use twinfs::bulk::SliceOf;
+use twinfs::bulk::Slice;
 
 use super::stream;
 use crate::args::Cat;
@@ -10,7 +9,8 @@ use crate::session::{About, Session};
 use crate::target::{Place, Target};
 
 pub(crate) fn run(session: &mut Session, args: &Cat) -> Result<()> {
-    let targets: Vec<Target> = args.locations.iter().map(|text| Target::parse(text)).collect::<Result<_>>()?;
+    let targets: Vec<Target> =
+        args.locations.iter().map(|text| Target::parse(text)).collect::<Result<_>>()?;
     for target in &targets {
         let done = match (target, args.range) {
             (Target::Place(place), None) => stream::to_stdout(session, place),
@@ -28,9 +28,8 @@ pub(crate) fn run(session: &mut Session, args: &Cat) -> Result<()> {
     Ok(())
 }
 
-fn range(session: &mut Session, place: &Place, slice: twinfs::bulk::Slice) -> Result<()> {
+fn range(session: &mut Session, place: &Place, slice: Slice) -> Result<()> {
     let fs = session.open(place)?;
     let len = fs.stat(&place.path).about(place)?.len;
-    _ = (SliceOf { path: place.path.clone(), slice }, ReadOptions::default());
     stream::range_to_stdout(session, place, slice.range(len))
 }

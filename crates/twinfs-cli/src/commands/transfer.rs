@@ -10,7 +10,6 @@ use twinfs::{Condition, Depth, ErrorKind, Mode, OpenOptions, WriteOptions};
 use super::stream;
 use crate::args::{Cp, Get, Put, Writing};
 use crate::output::{Failure, Result, Stop};
-use crate::progress;
 use crate::session::{About, Session, failure};
 use crate::target::{Place, Target};
 
@@ -68,7 +67,7 @@ impl Copy<'_> {
                 let (fs, into) = target_of(session, target, sources.len())?;
                 for source in sources {
                     let done = match source {
-                        Target::Standard => self.from_stdin(session, target),
+                        Target::Standard => self.stdin_to(session, target),
                         Target::Place(source) => self.one(session, source, (&fs, target), into).map(|_| ()),
                     };
                     match done {
@@ -88,7 +87,7 @@ impl Copy<'_> {
         }
     }
 
-    fn from_stdin(&self, session: &mut Session, target: &Place) -> Result<()> {
+    fn stdin_to(&self, session: &mut Session, target: &Place) -> Result<()> {
         let mut options = OpenOptions::from(Mode::Write);
         options.condition = self.condition();
         options.durability = self.writing.durability;
@@ -119,7 +118,7 @@ impl Copy<'_> {
                 ..WriteOptions::default()
             },
         };
-        options.bulk.progress = progress::of(session.quiet, session.out.is_json(), source, target);
+        options.bulk.progress = session.progress(source, target);
         let report = if source.root == target.root {
             bulk::copy(fs, &pair, &options)
         } else {
@@ -128,8 +127,9 @@ impl Copy<'_> {
         // The bar goes before anything else is said.
         drop(options);
         let report = report.map_err(|error| failure(source, error))?;
-        tell(session, source, target, &report)?;
-        Ok(report.failed.is_empty() && report.skipped.is_empty())
+        let complete = report.failed.is_empty() && report.skipped.is_empty();
+        tell(session, source, target, report)?;
+        Ok(complete)
     }
 
     fn condition(&self) -> Condition {
@@ -138,7 +138,7 @@ impl Copy<'_> {
 }
 
 /// Says what a transfer did.
-fn tell(session: &mut Session, source: &Place, target: &Place, report: &Report) -> Result<()> {
+fn tell(session: &mut Session, source: &Place, target: &Place, report: Report) -> Result<()> {
     for skipped in &report.skipped {
         let mut what = source.show(&skipped.path);
         if let Some(raw) = &skipped.raw_name {
@@ -146,18 +146,23 @@ fn tell(session: &mut Session, source: &Place, target: &Place, report: &Report) 
         }
         session.out.skip(&what, skipped.reason);
     }
-    for failed in &report.failed {
-        // The error says on which side it happened, by the path it names.
-        let at_target = failed.error.path().is_some_and(|path| path == failed.to.as_str() && path != failed.from.as_str());
-        let what = if at_target { target.show(&failed.to) } else { source.show(&failed.from) };
-        let error = twinfs::Error::new(failed.error.kind()).with_retryable(failed.error.is_retryable());
-        let error = match (failed.error.kind(), failed.error.message()) {
-            (ErrorKind::IsADirectory, None) if failed.from == source.path => error.with_message("use -r to copy it with everything in it"),
-            (_, Some(message)) => error.with_message(message.to_owned()),
-            (_, None) => match std::error::Error::source(&failed.error) {
-                Some(cause) => error.with_message(cause.to_string()),
-                None => error,
-            },
+    let failures = report.failed.len();
+    for failed in report.failed {
+        let error = failed.error;
+        let of_target = match error.kind() {
+            // What is in the way, or lacks room, is at the target.
+            ErrorKind::ConditionFailed
+            | ErrorKind::AlreadyExists
+            | ErrorKind::WouldBlock
+            | ErrorKind::NoSpace => true,
+            // Otherwise the path that the error names says on which side it happened.
+            _ => error.path() == Some(failed.to.as_str()) && failed.to != failed.from,
+        };
+        let what = if of_target { target.show(&failed.to) } else { source.show(&failed.from) };
+        let error = if error.kind() == ErrorKind::IsADirectory && failed.from == source.path && !of_target {
+            error.with_message("use -r to copy it with everything in it")
+        } else {
+            error
         };
         session.out.fail(&Failure::new(what, error));
     }
@@ -175,7 +180,7 @@ fn tell(session: &mut Session, source: &Place, target: &Place, report: &Report) 
         "files": report.files,
         "bytes": report.bytes,
         "directories": report.directories,
-        "failed": report.failed.len(),
+        "failed": failures,
         "skipped": skipped,
     }))
 }

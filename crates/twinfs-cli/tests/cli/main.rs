@@ -1,0 +1,7 @@
+//! The real binary: outputs, exit codes, bytes.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod copy;
+mod files;
+mod output;
+mod run;
