@@ -234,7 +234,7 @@ impl DynStore<SyncFace> {
 /// polls it.
 impl From<DynStore<SyncFace>> for DynStore<AsyncFace> {
     fn from(store: DynStore<SyncFace>) -> Self {
-        Self { kind: store.kind, face: PhantomData }
+        Self { kind: store.kind, concurrent: None, face: PhantomData }
     }
 }
 
