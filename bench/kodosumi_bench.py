@@ -261,7 +261,23 @@ def contest(
     return one.run(runner, sizes.rounds)[TIME]
 
 
-WORKLOADS = ("upload_large", "upload_small", "download_small", "list")
+def start(pairs: list[Pair], sizes: Sizes, runner: asyncio.Runner) -> dict[str, Any]:
+    """Constructing a client, nothing requested yet."""
+    count = 100
+    one = Contest(count, count)
+
+    async def construct(pair: Pair) -> int:
+        for _ in range(count):
+            pair.open("fid")
+        return count
+
+    # One pair for each client: the server has no part in it.
+    for label, pair in {pair.name.split(",")[0]: pair for pair in pairs}.items():
+        one.enter(label, lambda pair=pair: construct(pair))
+    return one.run(runner, sizes.rounds)[TIME]
+
+
+WORKLOADS = ("upload_large", "upload_small", "download_small", "list", "start")
 
 
 def versions() -> dict[str, str]:
@@ -298,6 +314,9 @@ def main() -> None:
         sizes = QUICK if args.quick else FULL
         for workload in args.workloads or WORKLOADS:
             say(f"measuring kodosumi {workload}")
+            if workload == "start":
+                outcomes[workload] = start(pairs, sizes, runner)
+                continue
             outcomes[workload] = contest(workload, pairs, sizes, folder, runner)
             for left in [folder / workload, *(pair.server.runs / USER for pair in pairs)]:
                 shutil.rmtree(left, ignore_errors=True)

@@ -30,11 +30,8 @@ pub fn contest() -> Outcome {
     let sync = twinfs::blocking::Fs::connect(&tree.path().to_string_lossy())?;
     let runtime = runtime()?;
     let fs = runtime.block_on(twinfs::Fs::connect(&tree.path().to_string_lossy()))?;
-    let sorted = twinfs::ListOptions {
-        depth: twinfs::Depth::Recursive,
-        metadata: true,
-        ..Default::default()
-    };
+    let sorted =
+        twinfs::ListOptions { depth: twinfs::Depth::Recursive, metadata: true, ..Default::default() };
     let unordered = twinfs::ListOptions { order: twinfs::Order::Unordered, ..sorted.clone() };
     let sum = |options: &twinfs::ListOptions| {
         let mut total = 0;

@@ -8,8 +8,7 @@ const FILES: usize = 10_000;
 pub fn contest() -> Outcome {
     let tree = Tree::new(FILES, 4096)?;
     let paths = tree.paths();
-    let names =
-        tree.names.iter().map(|name| twinfs::FsPath::new(name)).collect::<Result<Vec<_>, _>>()?;
+    let names = tree.names.iter().map(|name| twinfs::FsPath::new(name)).collect::<Result<Vec<_>, _>>()?;
     let sync = twinfs::blocking::Fs::connect(&tree.path().to_string_lossy())?;
     let runtime = runtime()?;
     let fs = runtime.block_on(twinfs::Fs::connect(&tree.path().to_string_lossy()))?;

@@ -1,0 +1,47 @@
+"""What all workloads of one run share."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Setting:
+    #: Where files are laid; removed at the end.
+    folder: Path
+    #: Contenders to be kept, by a part of their names; empty for all.
+    peers: list[str]
+    #: One event loop for all rounds: its threads and theirs are warm.
+    runner: asyncio.Runner
+    quick: bool
+
+    @property
+    def rounds(self) -> int:
+        return 2 if self.quick else 5
+
+    @property
+    def files(self) -> int:
+        """Small files."""
+        return 500 if self.quick else 10_000
+
+    @property
+    def singles(self) -> int:
+        """Small files, where each is waited for or the loop is sync."""
+        return 200 if self.quick else 2000
+
+    @property
+    def reads(self) -> int:
+        """Random reads from one file."""
+        return 200 if self.quick else 5000
+
+    @property
+    def large(self) -> int:
+        """Bytes of a file that is streamed."""
+        return 2**25 if self.quick else 2**30
+
+    @property
+    def folders(self) -> int:
+        """Folders of 1,000 files each, to be listed."""
+        return 2 if self.quick else 100
