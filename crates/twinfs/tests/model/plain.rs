@@ -401,8 +401,9 @@ impl Model {
         let content = match there {
             Some(content) => {
                 if !mode.keeps() {
-                    self.contents[content] = Content { bytes: Vec::new(), version: self.next_version() };
+                    self.contents[content].bytes.clear();
                 }
+                self.contents[content].version = self.next_version();
                 content
             }
             None => {

@@ -91,6 +91,11 @@ impl Buffer {
         Ok(Self { charge: quota.charge(bytes.len() as u64)?, bits: Bits::Shared(bytes) })
     }
 
+    /// A buffer of a file's content, with the room it has.
+    pub(super) fn from_parts(bytes: Bytes, charge: Charge) -> Self {
+        Self { bits: Bits::Shared(bytes), charge }
+    }
+
     fn as_slice(&self) -> &[u8] {
         match &self.bits {
             Bits::Shared(bytes) => bytes,

@@ -24,32 +24,33 @@ pub(super) fn open(
     options: &OpenOptions,
     section: &Section,
 ) -> Result<Opened> {
-    let modified = SystemTime::now();
+    // From here on the content may change: nobody may take it for the version it was.
+    let (modified, version) = (SystemTime::now(), shared.next_version());
+    let keeps = options.mode.keeps();
     let (live, replaced) = match tree.find(path) {
         Some(Node::File(Content::Live(live))) => {
             let live = Arc::clone(live);
             let mut state = live.state_mut(section);
-            if !options.mode.keeps() {
+            if !keeps {
                 state.buffer.set_len(0)?;
-                (state.modified, state.version) = (modified, shared.next_version());
+                state.modified = modified;
             }
+            state.version = version;
             state.writers += 1;
             drop(state);
             (live, None)
         }
-        found => {
-            let kept = match found {
-                Some(Node::File(Content::Plain(plain))) if options.mode.keeps() => Some(plain),
-                _ => None,
-            };
-            // The old charge goes with the old node, once this one stands in its place.
-            let buffer =
-                Buffer::new(kept.map_or_else(Bytes::new, |plain| plain.bytes.clone()), &shared.quota)?;
-            let version = kept.map_or_else(|| shared.next_version(), |plain| plain.version);
-            let modified = kept.map_or(modified, |plain| plain.modified);
+        _ => {
+            let buffer = Buffer::new(Bytes::new(), &shared.quota)?;
             let live = Live::new(LiveState { buffer, modified, version, writers: 1 });
-            let content = Content::Live(Arc::clone(&live));
-            (live, tree.put(path, content))
+            let mut replaced = tree.put(path, Content::Live(Arc::clone(&live)));
+            if keeps && let Some(Node::File(Content::Plain(plain))) = replaced.take() {
+                // The content moves, and with it the room it takes.
+                let mut state = live.state_mut(section);
+                (state.buffer, state.modified) =
+                    (Buffer::from_parts(plain.bytes, plain.charge), plain.modified);
+            }
+            (live, replaced)
         }
     };
     let file = Box::new(InPlace {
@@ -174,6 +175,11 @@ impl BlockingFile for InPlace {
     }
 
     fn commit(&self) -> Result<Metadata> {
+        if self.mode.writes() {
+            let section = fork::section();
+            let _open = self.check_open(&section)?;
+            self.live.state_mut(&section).version = self.shared.next_version();
+        }
         let metadata = self.metadata()?;
         self.close();
         Ok(metadata)

@@ -84,6 +84,18 @@ fn the_limit_holds_for_every_way_in() {
 }
 
 #[test]
+fn a_file_that_fills_the_store_is_written_in_place() {
+    let store = limited(10);
+    put(&store, "log", "123456789");
+    let log = open_with(&store, "log", OpenOptions::from(Mode::Append).publish(Publish::InPlace)).unwrap();
+    log.write_at(0, &Data::from("0")).unwrap();
+    assert_eq!(kind(log.write_at(0, &Data::from("1"))), ErrorKind::NoSpace);
+    log.commit().unwrap();
+    assert_eq!(get(&store, "log").unwrap(), "1234567890");
+    assert_eq!(store.used_bytes(), 10);
+}
+
+#[test]
 fn space_comes_back() {
     let store = limited(10);
     put(&store, "a", "12345");

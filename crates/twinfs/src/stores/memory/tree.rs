@@ -37,7 +37,7 @@ pub(super) struct Plain {
     pub(super) bytes: Bytes,
     pub(super) modified: SystemTime,
     pub(super) version: u64,
-    #[expect(dead_code, reason = "held for its drop, which gives the room back")]
+    /// Gives the room back when it is dropped.
     pub(super) charge: Charge,
 }
 
