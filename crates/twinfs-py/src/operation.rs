@@ -118,13 +118,14 @@ impl Operation {
     }
 
     /// Goes on, as `coroutine.send`.
+    #[pyo3(signature = (value, /))]
     #[expect(unused_variables, reason = "the name is that of coroutine.send")]
     fn send(&mut self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
         self.step(py)
     }
 
     /// Cancels the operation and raises the exception, as `coroutine.throw`.
-    #[pyo3(signature = (typ, val=None, tb=None))]
+    #[pyo3(signature = (typ, val=None, tb=None, /))]
     fn throw(
         &mut self,
         typ: &Bound<'_, PyAny>,
@@ -167,6 +168,12 @@ impl Operation {
             }
         }
         Ok(slf)
+    }
+
+    /// `Operation[bytes]`, for annotations.
+    #[classmethod]
+    fn __class_getitem__<'py>(cls: &Bound<'py, PyType>, item: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        cls.py().import("types")?.getattr("GenericAlias")?.call1((cls, item))
     }
 
     #[getter]

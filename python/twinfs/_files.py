@@ -1,0 +1,554 @@
+"""File objects of the sync face: raw, buffered and text.
+
+They are those of `io` with one difference: what was written is published by `close()` without an
+error, and by nothing else. An exception inside `with`, and a writer that is dropped, publish nothing.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from twinfs import errors
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+    from twinfs._filesystem import SyncFileSystem
+    from twinfs._twinfs import Handle, Metadata
+
+#: Bytes that a buffered file holds unless it is told otherwise.
+BUFFER_SIZE = 128 * 1024
+#: Above this many bytes a read asks for the size first, so that it makes no larger object than it fills.
+LARGE_READ = 1024 * 1024
+
+_T = TypeVar("_T")
+
+
+class RawFile(io.RawIOBase):
+    """An unbuffered file.
+
+    >>> import twinfs
+    >>> fs = twinfs.SyncFileSystem("memory://")
+    >>> with fs.open("a.bin", "wb", buffering=0) as file:
+    ...     file.write(b"hello")
+    5
+    """
+
+    name: str
+    mode: str
+
+    def __init__(
+        self, fs: SyncFileSystem, handle: Handle, mode: str, *, staged: bool = False
+    ) -> None:
+        super().__init__()
+        self._fs = fs
+        self._handle = handle
+        self._position = 0
+        self._writes = mode != "rb"
+        self._reads = mode == "rb" or "+" in mode
+        self._appends = mode == "ab"
+        #: Whether closing publishes. It does not for a staged upload, which is published by its id,
+        #: nor once another writer has committed first.
+        self._publishes = self._writes and not staged
+        self.name = handle.path
+        self.mode = mode
+        if self._appends:
+            self._position = handle.size()
+
+    # What it can do
+
+    def readable(self) -> bool:
+        """Whether the mode reads."""
+        self._check_open()
+        return self._reads
+
+    def writable(self) -> bool:
+        """Whether the mode writes."""
+        self._check_open()
+        return self._writes
+
+    def seekable(self) -> bool:
+        """Always true."""
+        self._check_open()
+        return True
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise _closed("I/O operation on closed file")
+
+    # Reading
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Fills a buffer; gives how many bytes, less than its length only at the end."""
+        self._check_open()
+        count = self._handle.readinto_at(self._position, buffer)
+        self._position += count
+        return count
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Reads up to `size` bytes, all there are with -1; empty at the end."""
+        self._check_open()
+        if size is None or size < 0 or size > LARGE_READ:
+            rest = max(0, self._handle.size() - self._position)
+            size = rest if size is None or size < 0 else min(size, rest)
+        data = self._handle.read_at(self._position, size)
+        self._position += len(data)
+        return data
+
+    def readall(self) -> bytes:
+        """Reads from the position to the end."""
+        return self.read(-1)
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Reads up to `size` bytes at an offset, without moving the position."""
+        self._check_open()
+        return self._handle.read_at(offset, size)
+
+    # Writing
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Writes all of the data; gives how many bytes."""
+        self._check_open()
+        count = self._handle.write_at(self._position, data)
+        self._position = self._handle.size() if self._appends else self._position + count
+        return count
+
+    def write_at(self, offset: int, data: ReadableBuffer) -> int:
+        """Writes all of the data at an offset, without moving the position."""
+        self._check_open()
+        return self._handle.write_at(offset, data)
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Cuts the file, or extends it with zeros, to this length; without one, to the position."""
+        self._check_open()
+        size = self._position if size is None else size
+        self._handle.truncate(size)
+        return size
+
+    def flush_to_disk(self) -> None:
+        """Brings what was written to the disk without publishing it."""
+        self._check_open()
+        self._handle.flush_to_disk()
+
+    # The position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Moves the position, in bytes; gives the new one from the start."""
+        self._check_open()
+        base = {os.SEEK_SET: lambda: 0, os.SEEK_CUR: self.tell, os.SEEK_END: self._handle.size}
+        if whence not in base:
+            raise errors.InvalidInput(f"whence is 0, 1 or 2, not {whence}")
+        position = base[whence]() + offset
+        if position < 0:
+            raise errors.InvalidInput(f"negative seek position {position}")
+        self._position = position
+        return position
+
+    def tell(self) -> int:
+        """The position, in bytes from the start."""
+        self._check_open()
+        return self._position
+
+    def stat(self) -> Metadata:
+        """What this handle sees: the version it reads, or the content so far."""
+        self._check_open()
+        return self._handle.metadata()
+
+    # The end
+
+    def commit(self) -> Metadata:
+        """Publishes what was written, whole, and closes the file. Of a reader: closes it.
+
+        Raises WouldBlock if another writer committed first; nothing is written then, the file stays
+        open, and what was written can still be read from it.
+        """
+        self._check_open()
+        try:
+            metadata = self._handle.commit()
+        except (errors.WouldBlock, errors.ConditionFailed):
+            self._publishes = False
+            raise
+        super().close()
+        return metadata
+
+    def abort(self) -> None:
+        """Drops what was written and closes the file; on a closed file it does nothing."""
+        if not self.closed:
+            super().close()
+            self._handle.abort()
+
+    def close(self) -> None:
+        """Publishes what was written and closes the file; on a closed file it does nothing.
+
+        Raises as `commit`; to close once more then drops what was written.
+        """
+        if self.closed:
+            return
+        if self._publishes:
+            self.commit()
+        else:
+            self.abort()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if exc_type is None:
+            self.close()
+        else:
+            self.abort()
+
+    def __del__(self) -> None:
+        # The handle is missing where __init__ failed.
+        if not self.closed and hasattr(self, "_handle"):
+            _drop(self, self._publishes)
+
+    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
+        _reading(self)
+        return _reopen, (self._fs, self.name, 0), (self._position,)
+
+    def __setstate__(self, state: tuple[int]) -> None:
+        self.seek(state[0])
+
+    def __repr__(self) -> str:
+        state = " closed" if self.closed else ""
+        return f"<{type(self).__name__} {self.name!r} mode={self.mode!r}{state}>"
+
+
+def _closed(text: str) -> errors.Closed:
+    return errors.Closed(text)
+
+
+def _reading(file: RawFile | _Buffered) -> None:
+    """Refuses to pickle what cannot travel."""
+    if file.closed:
+        raise _closed("cannot pickle a closed file")
+    if file.mode != "rb":
+        raise TypeError(f"cannot pickle an open writer ({file.mode!r}): it exists once")
+
+
+def _reopen(fs: SyncFileSystem, path: str, buffering: int) -> Any:
+    return fs.open(path, "rb", buffering=buffering)
+
+
+def _drop(file: RawFile | BufferedWriter | BufferedFile | TextFile, unpublished: bool) -> None:
+    """The end of a file that nobody closed."""
+    if unpublished:
+        message = f"{file!r} was dropped; what was written to it is not published"
+        warnings.warn(message, ResourceWarning, stacklevel=3, source=file)
+    file.abort()
+
+
+class _Buffered:
+    """What the three buffered classes have in common."""
+
+    raw: RawFile
+    closed: bool
+    flush: Callable[[], None]
+    detach: Callable[[], RawFile]
+
+    @property
+    def _fs(self) -> SyncFileSystem:
+        return self.raw._fs
+
+    @property
+    def mode(self) -> str:
+        """The mode it was opened in."""
+        return self.raw.mode
+
+    @property
+    def name(self) -> str:
+        """The path it was opened at."""
+        return self.raw.name
+
+    def stat(self) -> Metadata:
+        """What this handle sees, without what is still in the buffer."""
+        return self.raw.stat()
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Reads up to `size` bytes at an offset, without moving the position."""
+        if self.raw.writable():
+            self.flush()
+        return self.raw.read_at(offset, size)
+
+    def flush_to_disk(self) -> None:
+        """Brings what was written to the disk without publishing it."""
+        self.flush()
+        self.raw.flush_to_disk()
+
+    def commit(self) -> Metadata:
+        """Publishes what was written, whole, and closes the file; see `RawFile.commit`."""
+        return self._or_abort(self.flush, self.raw.commit)
+
+    def abort(self) -> None:
+        """Drops what was written and closes the file; on a closed file it does nothing."""
+        # With the raw file closed, the buffer has nowhere to go and counts as closed, too.
+        self.raw.abort()
+
+    def close(self) -> None:
+        """Publishes what was written and closes the file; see `RawFile.close`."""
+        if self.closed:
+            return
+        if _unpublished(self):  # type: ignore[arg-type]
+            self._or_abort(self.flush, self.raw.close)
+        else:
+            self.raw.abort()
+
+    def _or_abort(self, flush: Callable[[], None], end: Callable[[], _T]) -> _T:
+        try:
+            flush()
+        except BaseException:
+            # Part of the bytes did not get through: the whole must not be published.
+            self.raw.abort()
+            raise
+        return end()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if exc_type is None:
+            self.close()
+        else:
+            self.abort()
+
+    def __repr__(self) -> str:
+        state = " closed" if self.closed else ""
+        return f"<{type(self).__name__} {self.name!r} mode={self.mode!r}{state}>"
+
+
+def _unpublished(file: BufferedReader | BufferedWriter | BufferedFile | TextFile) -> bool:
+    """Whether it holds what closing it would publish."""
+    raw = file.buffer.raw if isinstance(file, TextFile) else file.raw
+    return raw._publishes
+
+
+class BufferedReader(_Buffered, io.BufferedReader):  # type: ignore[misc]
+    """A file that reads, with a buffer: mode `rb`.
+
+    >>> import twinfs
+    >>> fs = twinfs.SyncFileSystem("memory://")
+    >>> _ = fs.write("lines.txt", b"one\\ntwo\\n")
+    >>> with fs.open("lines.txt") as file:
+    ...     [line for line in file]
+    [b'one\\n', b'two\\n']
+    """
+
+    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
+        _reading(self)
+        return _reopen, (self._fs, self.name, BUFFER_SIZE), (self.tell(),)
+
+    def __setstate__(self, state: tuple[int]) -> None:
+        self.seek(state[0])
+
+
+class BufferedWriter(_Buffered, io.BufferedWriter):  # type: ignore[misc]
+    """A file that writes, with a buffer: modes `wb`, `xb` and `ab`.
+
+    >>> import twinfs
+    >>> fs = twinfs.SyncFileSystem("memory://")
+    >>> with fs.open("a.bin", "wb") as file:
+    ...     _ = file.write(b"hello")
+    ...     fs.exists("a.bin")
+    False
+    >>> fs.read("a.bin")
+    b'hello'
+    """
+
+    def __del__(self) -> None:
+        _drop_unclosed(self)
+
+    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
+        _reading(self)
+        raise TypeError("cannot pickle an open writer")
+
+
+class BufferedFile(_Buffered, io.BufferedRandom):  # type: ignore[misc]
+    """A file that reads and writes anywhere, with a buffer: modes `r+b` and `w+b`.
+
+    >>> import twinfs
+    >>> fs = twinfs.SyncFileSystem("memory://")
+    >>> _ = fs.write("a.bin", b"hello")
+    >>> with fs.open("a.bin", "r+b") as file:
+    ...     _ = file.seek(1)
+    ...     _ = file.write(b"a")
+    >>> fs.read("a.bin")
+    b'hallo'
+    """
+
+    def __del__(self) -> None:
+        _drop_unclosed(self)
+
+    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
+        _reading(self)
+        raise TypeError("cannot pickle an open writer")
+
+
+def _drop_unclosed(file: BufferedWriter | BufferedFile | TextFile) -> None:
+    try:
+        if file.closed:
+            return
+        unpublished = _unpublished(file)
+    except (AttributeError, ValueError):
+        # Detached, or never made: there is nothing to drop.
+        return
+    _drop(file, unpublished)
+
+
+class TextFile(io.TextIOWrapper):
+    """A file of text.
+
+    >>> import twinfs
+    >>> fs = twinfs.SyncFileSystem("memory://")
+    >>> with fs.open("a.txt", "w") as file:
+    ...     _ = file.write("grün\\n")
+    >>> fs.read("a.txt").decode()
+    'grün\\n'
+    """
+
+    if TYPE_CHECKING:
+
+        @property
+        def buffer(self) -> BufferedReader | BufferedWriter | BufferedFile: ...  # type: ignore[override]
+
+    def __init__(
+        self,
+        buffer: BufferedReader | BufferedWriter | BufferedFile,
+        *,
+        mode: str,
+        encoding: str,
+        errors: str | None,
+        newline: str | None,
+        line_buffering: bool,
+    ) -> None:
+        super().__init__(buffer, encoding, errors, newline, line_buffering)
+        self._newline = newline
+        self.mode = mode
+
+    def flush_to_disk(self) -> None:
+        """Brings what was written to the disk without publishing it."""
+        self.flush()
+        self.buffer.flush_to_disk()
+
+    def stat(self) -> Metadata:
+        """What this handle sees, without what is still in the buffer."""
+        return self.buffer.stat()
+
+    def commit(self) -> Metadata:
+        """Publishes what was written, whole, and closes the file; see `RawFile.commit`."""
+        return self.buffer._or_abort(self.flush, self.buffer.commit)
+
+    def abort(self) -> None:
+        """Drops what was written and closes the file; on a closed file it does nothing."""
+        self.buffer.abort()
+
+    def close(self) -> None:
+        """Publishes what was written and closes the file; see `RawFile.close`."""
+        if self.closed:
+            return
+        if _unpublished(self):
+            self.buffer._or_abort(self.flush, self.buffer.close)
+        else:
+            self.abort()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if exc_type is None:
+            self.close()
+        else:
+            self.abort()
+
+    def __del__(self) -> None:
+        _drop_unclosed(self)
+
+    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
+        _reading(self.buffer)
+        options = {"encoding": self.encoding, "errors": self.errors, "newline": self._newline}
+        return _reopen_text, (self.buffer._fs, self.name, options), (self.tell(),)
+
+    def __setstate__(self, state: tuple[int]) -> None:
+        self.seek(state[0])
+
+    def __repr__(self) -> str:
+        state = " closed" if self.closed else ""
+        return f"<TextFile {self.name!r} mode={self.mode!r} encoding={self.encoding!r}{state}>"
+
+
+def _reopen_text(fs: SyncFileSystem, path: str, options: dict[str, Any]) -> TextFile:
+    return fs.open(path, "r", **options)  # type: ignore[no-any-return, call-overload]
+
+
+def parse_mode(mode: str) -> tuple[str, bool]:
+    """The binary mode that a mode means, and whether it is one of text."""
+    letters = set(mode)
+    text = "b" not in letters
+    if len(letters) != len(mode) or letters - set("rwxab+t") or {"b", "t"} <= letters:
+        raise errors.InvalidInput(f"invalid mode: {mode!r}")
+    kind = "".join(letter for letter in "rwxa" if letter in letters)
+    binary = f"{kind}{'+' if '+' in letters else ''}b"
+    if binary not in ("rb", "wb", "xb", "ab", "r+b", "w+b"):
+        raise errors.InvalidInput(
+            f"invalid mode: {mode!r}; there are r, w, x, a, r+ and w+, with b for bytes"
+        )
+    return binary, text
+
+
+def make_file(
+    fs: SyncFileSystem,
+    handle: Handle,
+    mode: str,
+    buffering: int,
+    encoding: str | None,
+    text_errors: str | None,
+    newline: str | None,
+) -> RawFile | BufferedReader | BufferedWriter | BufferedFile | TextFile:
+    """Makes the file object that `open` gives."""
+    binary, text = parse_mode(mode)
+    raw = RawFile(fs, handle, binary)
+    if buffering == 0:
+        return raw
+    size = BUFFER_SIZE if buffering in (-1, 1) else buffering
+    buffer: BufferedReader | BufferedWriter | BufferedFile
+    if binary == "rb":
+        buffer = BufferedReader(raw, size)
+    elif "+" in binary:
+        buffer = BufferedFile(raw, size)
+    else:
+        buffer = BufferedWriter(raw, size)
+    if not text:
+        return buffer
+    return TextFile(
+        buffer,
+        mode=mode,
+        encoding=encoding or "utf-8",
+        errors=text_errors,
+        newline=newline,
+        line_buffering=buffering == 1,
+    )
+
+
+def check_text_options(
+    mode: str, buffering: int, encoding: str | None, text_errors: str | None, newline: str | None
+) -> str:
+    """Refuses options that do not go together; gives the binary mode."""
+    binary, text = parse_mode(mode)
+    if not text and (encoding, text_errors, newline) != (None, None, None):
+        raise errors.InvalidInput("binary mode takes no encoding, errors or newline argument")
+    if text and buffering == 0:
+        raise errors.InvalidInput("text needs a buffer: buffering=0 is for binary modes")
+    if buffering < -1:
+        raise errors.InvalidInput("buffering is -1, 0, 1 or a number of bytes")
+    return binary
