@@ -15,6 +15,8 @@ use crate::pool;
 use crate::store::{AnyStore, Durability, DynStore, SyncFace};
 use crate::stores::local::{LocalOptions, LocalStore};
 use crate::stores::memory::{MemoryOptions, MemoryStore};
+#[cfg(feature = "http")]
+use crate::{path::FsPath, stores::run::RunStore};
 
 /// The options of a store by name: keywords, a URL's query and the environment come together here.
 ///
@@ -100,6 +102,10 @@ fn factories() -> &'static RwLock<BTreeMap<String, Factory>> {
         let mut known: BTreeMap<String, Factory> = BTreeMap::new();
         known.insert("file".into(), Arc::new(open_local));
         known.insert("memory".into(), Arc::new(open_memory));
+        #[cfg(feature = "http")]
+        for scheme in ["run+http", "run+https"] {
+            known.insert(scheme.into(), Arc::new(open_run));
+        }
         RwLock::new(known)
     })
 }
@@ -195,6 +201,21 @@ fn open_memory(location: &Location, mut options: StoreOptions) -> Result<AnyStor
         name => MemoryStore::named(name, memory)?,
     };
     Ok(AnyStore::Memory(store))
+}
+
+/// `run+http://HOST:PORT/FID`, or a folder of the run below that.
+#[cfg(feature = "http")]
+fn open_run(location: &Location, mut options: StoreOptions) -> Result<AnyStore> {
+    let token = options.take("token").or_else(|| std::env::var("TWINFS_TOKEN").ok()).unwrap_or_default();
+    options.finish(&location.scheme, "token, timeout")?;
+    let path = location.path.trim_start_matches('/');
+    let (run, below) = path.split_once('/').unwrap_or((path, ""));
+    if location.authority.is_empty() || run.is_empty() {
+        return Err(invalid("the URL of a run is run+http://HOST:PORT/FID, or run+https://".into()));
+    }
+    let scheme = if location.scheme == "run+https" { "https" } else { "http" };
+    let store = RunStore::new(run, &format!("{scheme}://{}", location.authority), &token)?;
+    Ok(AnyStore::new_async(store.below(FsPath::new(below)?)))
 }
 
 impl Fs<DynStore> {

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::header::{self, HeaderValue};
+use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Body, Method, RequestBuilder, Response};
 use serde::{Deserialize, Serialize, Serializer};
@@ -27,6 +27,8 @@ const MAX_LISTING_BYTES: usize = 1 << 30;
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 /// Names the largest chunk a server takes, in bytes.
 const MAX_CHUNK_HEADER: &str = "twinfs-max-chunk";
+/// The time of the last change as in a listing: `Last-Modified` has no fractions of a second.
+const MODIFIED_HEADER: &str = "twinfs-modified";
 
 /// One file of a run, as its listing says it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,7 +45,7 @@ impl FileInfo {
     /// When the content last changed.
     #[must_use]
     pub fn modified(&self) -> Option<SystemTime> {
-        SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(self.last_modified).ok()?)
+        since_epoch(self.last_modified)
     }
 }
 
@@ -94,6 +96,23 @@ pub(crate) struct Completed {
     /// Why it failed, if it did.
     #[serde(default)]
     pub(crate) error: Option<String>,
+}
+
+/// How a file or folder gets to another path of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transfer {
+    Move,
+    Copy,
+}
+
+impl Transfer {
+    /// The header of a `PUT` without a body that names the source, percent-encoded, from the run on.
+    fn header(self) -> &'static str {
+        match self {
+            Self::Move => "twinfs-move-from",
+            Self::Copy => "twinfs-copy-from",
+        }
+    }
 }
 
 /// A run on a server: where it is, who asks, and the connections.
@@ -191,23 +210,41 @@ impl Wire {
         http::expect(http::send(Retry::Idempotent, request).await?, &[200, 206, 416]).await
     }
 
-    /// Writes a whole file. `body` is called for every try.
-    pub(crate) async fn put(&self, path: &FsPath, condition: &Condition, body: impl Fn() -> Body) -> Result<Head> {
+    /// Writes a whole file. `body` gives the bytes and their number, and is called for every try.
+    pub(crate) async fn put(
+        &self,
+        path: &FsPath,
+        condition: &Condition,
+        body: impl Fn() -> (Body, u64),
+    ) -> Result<Head> {
         let url = self.url_of(path);
         let request = || {
-            let request = self.request(Method::PUT, &url)?.body(body());
-            let request = request.header(header::CONTENT_TYPE, "application/octet-stream");
-            Ok(match condition {
-                Condition::None => request,
-                Condition::IfAbsent => request.header(header::IF_NONE_MATCH, "*"),
-                Condition::IfVersion(version) => {
-                    request.header(header::IF_MATCH, format!("\"{}\"", version.as_str()))
-                }
-            })
+            let (body, len) = body();
+            let request = self.request(Method::PUT, &url)?.header(header::CONTENT_LENGTH, len).body(body);
+            Ok(on_condition(request.header(header::CONTENT_TYPE, "application/octet-stream"), condition))
         };
         // With a condition, the second try could find what the first one wrote, and lose to itself.
         let retry = if *condition == Condition::None { Retry::Idempotent } else { Retry::Unsent };
         let response = http::expect(http::send(retry, request).await?, &[200, 201, 204]).await?;
+        Ok(head_of(&response))
+    }
+
+    /// Moves or copies inside the run, on the server.
+    pub(crate) async fn transfer(
+        &self,
+        how: Transfer,
+        from: &FsPath,
+        to: &FsPath,
+        condition: &Condition,
+    ) -> Result<Head> {
+        let url = self.url_of(to);
+        let parts: Vec<String> =
+            from.components().map(|part| utf8_percent_encode(part, SEGMENT).to_string()).collect();
+        let request = || {
+            let request = self.request(Method::PUT, &url)?.header(how.header(), parts.join("/"));
+            Ok(on_condition(request.header(header::CONTENT_LENGTH, 0), condition))
+        };
+        let response = http::expect(http::send(Retry::Unsent, request).await?, &[201, 204]).await?;
         Ok(head_of(&response))
     }
 
@@ -316,6 +353,14 @@ impl Wire {
     }
 }
 
+fn on_condition(request: RequestBuilder, condition: &Condition) -> RequestBuilder {
+    match condition {
+        Condition::None => request,
+        Condition::IfAbsent => request.header(header::IF_NONE_MATCH, "*"),
+        Condition::IfVersion(version) => request.header(header::IF_MATCH, format!("\"{}\"", version.as_str())),
+    }
+}
+
 /// The token as the cookie that every server of this API, and every proxy before it, lets through; a
 /// header with an underscore in its name is dropped by some.
 fn credential(token: &str) -> Option<Option<HeaderValue>> {
@@ -341,7 +386,7 @@ fn is_listing(response: &Response) -> bool {
     response.status().is_success() && is_json(response)
 }
 
-fn head_of(response: &Response) -> Head {
+pub(crate) fn head_of(response: &Response) -> Head {
     let headers = response.headers();
     // `bytes 0-0/LEN` and `bytes */LEN`: RFC 9110, section 14.4.
     let whole = http::header(headers, "content-range").and_then(|range| range.rsplit_once('/')?.1.parse().ok());
@@ -349,10 +394,23 @@ fn head_of(response: &Response) -> Head {
     Head {
         is_dir: is_listing(response),
         len: whole.or_else(|| http::announced(headers)).unwrap_or(0),
-        modified: http::last_modified(headers),
+        modified: modified(headers),
         // A weak tag (`W/"..."`) is no version: it cannot stand in If-Match.
         version: etag.and_then(|tag| tag.strip_prefix('"')?.strip_suffix('"')).map(Version::new),
     }
+}
+
+/// When the content last changed: to the fraction of a second where the server says it, so that it is the
+/// same as in a listing.
+fn modified(headers: &HeaderMap) -> Option<SystemTime> {
+    match http::header(headers, MODIFIED_HEADER).and_then(|seconds| seconds.parse().ok()) {
+        Some(seconds) => since_epoch(seconds),
+        None => http::last_modified(headers),
+    }
+}
+
+fn since_epoch(seconds: f64) -> Option<SystemTime> {
+    SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(seconds).ok()?)
 }
 
 /// The version a response was read from.
