@@ -1,13 +1,16 @@
 //! The command line as clap sees it. Every option can also stand in the environment.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use clap::builder::BoolishValueParser;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
 use twinfs::Durability;
 use twinfs::bulk::Limit;
+use twinfs_server::LogFormat;
 
 use crate::exit;
 
@@ -48,6 +51,10 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Serve run files over HTTP
+    Serve(Box<Serve>),
+    /// Print a token for a server: by login, or signed with its secret
+    Token(Token),
     /// List a directory
     Ls(Ls),
     /// Write files to standard output
@@ -199,6 +206,122 @@ pub(crate) struct Du {
 pub(crate) struct Completions {
     /// Which shell
     pub(crate) shell: Shell,
+}
+
+/// Serves files as runs, as Kodosumi's server does. On a data folder of this machine what it
+/// acknowledges survives a power cut. SIGTERM and SIGINT let requests under way end.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Serve {
+    /// The folder of the files, created if need be, as {user}/{run}/{in,out}/...; or the URL of another store
+    #[arg(long, env = "TWINFS_DATA", value_name = "DIR")]
+    pub(crate) data: String,
+    /// Address and port to listen on; port 0 takes any free one
+    #[arg(long, env = "TWINFS_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:8370")]
+    pub(crate) listen: String,
+    /// A user who may log in, again for more; all after the first ':' is the password. Users of earlier starts stay
+    #[arg(long = "user", env = "TWINFS_USER", value_name = "NAME:PASSWORD", hide_env_values = true)]
+    pub(crate) users: Vec<OsString>,
+    /// The secret that signs tokens: this file's text without its last newline [default: STATE/secret]
+    #[arg(long, env = "TWINFS_SECRET_FILE", value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
+    /// Make what is missing: folders, a secret, at the first start a user; print how to log in
+    #[arg(long, env = "TWINFS_INIT", value_parser = BoolishValueParser::new())]
+    pub(crate) init: bool,
+    /// Folder of the server's database of users and unfinished uploads [default: DATA/.twinfs-server; for a URL none: in memory]
+    #[arg(long, env = "TWINFS_STATE", value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// What an acknowledged completion survives: none (a kill), file or full (a power cut)
+    #[arg(long, env = "TWINFS_DURABILITY", value_name = "LEVEL", default_value = "full")]
+    pub(crate) durability: Durability,
+    /// How long a token from a login is good for [default: 1day]
+    #[arg(long, env = "TWINFS_TOKEN_LIFETIME", value_name = "TIME", value_parser = duration)]
+    pub(crate) token_lifetime: Option<Duration>,
+    /// Refuse what Kodosumi's server takes and a careful one should not: passwords in a URL
+    #[arg(long, env = "TWINFS_STRICT", value_parser = BoolishValueParser::new())]
+    pub(crate) strict: bool,
+    /// Clients come by TLS, through a proxy: mark cookies as secure
+    #[arg(long, env = "TWINFS_BEHIND_TLS", value_parser = BoolishValueParser::new())]
+    pub(crate) behind_tls: bool,
+    /// How long requests may take to end when the server stops [default: 30s]
+    #[arg(long, env = "TWINFS_DRAIN", value_name = "TIME", value_parser = duration)]
+    pub(crate) drain: Option<Duration>,
+    /// The log on standard error as text or json
+    #[arg(long, env = "TWINFS_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
+    /// What is logged: error, warn, info, debug, trace, or as in RUST_LOG
+    #[arg(long, env = "TWINFS_LOG", value_name = "FILTER", default_value = "info")]
+    pub(crate) log: String,
+    #[command(flatten)]
+    pub(crate) limits: ServeLimits,
+}
+
+/// What clients may use up.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Limits")]
+pub(crate) struct ServeLimits {
+    /// The largest chunk of an upload [default: 1MiB]
+    #[arg(long, env = "TWINFS_MAX_CHUNK", value_name = "SIZE")]
+    pub(crate) max_chunk: Option<ByteSize>,
+    /// Unfinished uploads of one user [default: 50000]
+    #[arg(long, env = "TWINFS_SESSIONS_PER_USER", value_name = "N")]
+    pub(crate) sessions_per_user: Option<usize>,
+    /// Unfinished uploads of all users [default: 200000]
+    #[arg(long, env = "TWINFS_SESSIONS", value_name = "N")]
+    pub(crate) sessions: Option<usize>,
+    /// Bytes in unfinished uploads of one user, and the largest file [default: 1TiB]
+    #[arg(long, env = "TWINFS_BYTES_PER_USER", value_name = "SIZE")]
+    pub(crate) bytes_per_user: Option<ByteSize>,
+    /// How long an unfinished upload is kept without a new chunk [default: 1day]
+    #[arg(long, env = "TWINFS_SESSION_IDLE", value_name = "TIME", value_parser = duration)]
+    pub(crate) session_idle: Option<Duration>,
+    /// Free space below which nothing new is taken [default: 256MiB]
+    #[arg(long, env = "TWINFS_MIN_FREE", value_name = "SIZE")]
+    pub(crate) min_free: Option<ByteSize>,
+    /// Connections served at a time [default: 1024]
+    #[arg(long, env = "TWINFS_CONNECTIONS", value_name = "N")]
+    pub(crate) connections: Option<usize>,
+    /// Memory for chunks being received [default: 128MiB]
+    #[arg(long, env = "TWINFS_CHUNK_MEMORY", value_name = "SIZE")]
+    pub(crate) chunk_memory: Option<ByteSize>,
+    /// The largest JSON body [default: 32MiB]
+    #[arg(long, env = "TWINFS_MAX_JSON", value_name = "SIZE")]
+    pub(crate) max_json: Option<ByteSize>,
+    /// How long a connection may take for the head of a request [default: 1min]
+    #[arg(long, env = "TWINFS_HEAD_TIMEOUT", value_name = "TIME", value_parser = duration)]
+    pub(crate) head_timeout: Option<Duration>,
+    /// How long a client may send or take nothing [default: 30s]
+    #[arg(long, env = "TWINFS_STALL_TIMEOUT", value_name = "TIME", value_parser = duration)]
+    pub(crate) stall_timeout: Option<Duration>,
+    /// The least bytes per second of a body [default: 1KiB]
+    #[arg(long, env = "TWINFS_MIN_RATE", value_name = "SIZE")]
+    pub(crate) min_rate: Option<ByteSize>,
+}
+
+/// Prints a token on standard output. With --server it logs in there; else it signs one itself, with
+/// the server's secret.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Token {
+    /// The server to log in at, as http(s)://HOST:PORT
+    #[arg(long, env = "TWINFS_SERVER", value_name = "URL", requires = "user")]
+    pub(crate) server: Option<String>,
+    /// Who logs in; without ':' the password is read from standard input
+    #[arg(long, env = "TWINFS_USER", value_name = "NAME:PASSWORD", hide_env_values = true)]
+    pub(crate) user: Option<OsString>,
+    /// The id of the user the token is for
+    #[arg(
+        long,
+        env = "TWINFS_SUB",
+        value_name = "ID",
+        conflicts_with = "server",
+        required_unless_present = "server"
+    )]
+    pub(crate) sub: Option<String>,
+    /// The server's secret: this file's text without its last newline
+    #[arg(long, env = "TWINFS_SECRET_FILE", value_name = "FILE", required_unless_present = "server")]
+    pub(crate) secret_file: Option<PathBuf>,
+    /// How long it is good for
+    #[arg(long, env = "TWINFS_LIFETIME", value_name = "TIME", value_parser = duration, default_value = "1day")]
+    pub(crate) lifetime: Duration,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

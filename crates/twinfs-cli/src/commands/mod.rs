@@ -7,8 +7,10 @@ mod ls;
 mod mkdir;
 mod mv;
 mod rm;
+mod serve;
 mod stat;
 mod stream;
+mod token;
 mod transfer;
 
 use std::process::ExitCode;
@@ -19,6 +21,8 @@ use crate::session::Session;
 /// Runs a command to its end.
 pub(crate) fn run(args: Args) -> ExitCode {
     let name = match &args.command {
+        Command::Serve(_) => "serve",
+        Command::Token(_) => "token",
         Command::Ls(_) => "ls",
         Command::Cat(_) => "cat",
         Command::Put(_) => "put",
@@ -33,6 +37,8 @@ pub(crate) fn run(args: Args) -> ExitCode {
     };
     let mut session = Session::new(name, args.global);
     let result = match args.command {
+        Command::Serve(args) => serve::run(&mut session, &args),
+        Command::Token(args) => token::run(&mut session, &args),
         Command::Ls(args) => ls::run(&mut session, &args),
         Command::Cat(args) => cat::run(&mut session, &args),
         Command::Put(args) => transfer::put(&mut session, &args),

@@ -5,3 +5,4 @@ mod copy;
 mod files;
 mod output;
 mod run;
+mod serve;

@@ -5,6 +5,7 @@
 
 mod download;
 mod faces;
+mod login;
 mod progress;
 mod session;
 mod stream;
@@ -13,10 +14,12 @@ mod upload;
 
 pub use crate::stores::run::wire::FileInfo;
 pub use faces::asynchronous::{Download, FileStream, RunFiles};
+pub use login::{Login, login};
 pub use progress::{Progress, ProgressCallback};
 pub use tracer::Tracer;
 
 /// The sync face: the same names and the same methods, without `.await`.
 pub mod blocking {
     pub use super::faces::blocking::{Download, FileStream, RunFiles};
+    pub use super::login::login_blocking as login;
 }

@@ -1,0 +1,42 @@
+//! `twinfs token`: a credential for a server.
+
+use std::io;
+
+use serde_json::json;
+use twinfs::runfiles::blocking::login;
+use twinfs_server::token::Tokens;
+
+use crate::args::Token;
+use crate::output::{Failure, Result};
+use crate::secret;
+use crate::session::Session;
+
+pub(crate) fn run(session: &mut Session, args: &Token) -> Result<()> {
+    let (token, id) = match (&args.server, &args.user, &args.sub, &args.secret_file) {
+        (Some(server), Some(user), ..) => {
+            let (name, password) = secret::credentials(user)?;
+            let password = match password {
+                Some(password) => password,
+                None => read_password()?,
+            };
+            let login = login(server, &name, &password).map_err(|error| Failure::new(&**server, error))?;
+            (login.token, login.id)
+        }
+        (None, _, Some(sub), Some(file)) => {
+            (Tokens::new(&secret::read(file)?).issue(sub, args.lifetime), sub.clone())
+        }
+        _ => return Err(Failure::usage("give --server and --user, or --secret-file and --sub").into()),
+    };
+    if session.out.is_json() {
+        session.out.value(&json!({ "token": token, "id": id }))
+    } else {
+        session.out.line(token)
+    }
+}
+
+/// The first line of standard input.
+fn read_password() -> Result<String> {
+    let mut line = String::new();
+    io::stdin().read_line(&mut line).map_err(|error| Failure::new("-", twinfs::Error::from_io(error)))?;
+    Ok(line.strip_suffix('\n').map(str::to_owned).unwrap_or(line))
+}
