@@ -1,4 +1,6 @@
 //! The conformance suite over local disk and memory, on every face and executor.
+
+#![cfg(test)]
 #![allow(clippy::unwrap_used, reason = "a test says what must hold by unwrapping")]
 
 use std::path::PathBuf;

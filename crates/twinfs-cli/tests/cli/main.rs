@@ -1,4 +1,6 @@
 //! The real binary: outputs, exit codes, bytes.
+
+#![cfg(test)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod copy;

@@ -1,5 +1,7 @@
 //! Run files, on both faces, against real servers.
 
+#![cfg(test)]
+
 mod face;
 mod scenarios;
 mod servers;

@@ -12,7 +12,7 @@
 //! its calls takes.
 //!
 //! **Transfers** between file systems ([`put`], [`get`]) and inside one ([`copy`]) take files and, with
-//! [`Depth::Recursive`](crate::Depth::Recursive), directories. Each file is there whole or not at all; small ones travel in
+//! [`Depth::Recursive`], directories. Each file is there whole or not at all; small ones travel in
 //! one piece, long ones in blocks that are read ahead; memory does not grow with the length or the
 //! number of files.
 //!

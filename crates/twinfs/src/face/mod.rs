@@ -123,7 +123,7 @@ macro_rules! fs_methods {
             ///
             /// # Errors
             /// As [`write`](Self::write); `ConditionFailed`; `NotFound` for a missing parent with
-            /// [`Parents::Require`]; `Unsupported` for what the store does not declare.
+            /// [`Parents::Require`](crate::Parents::Require); `Unsupported` for what the store does not declare.
             example ["let if_absent = twinfs::WriteOptions::if_absent();\nfs.write_with(\"a.txt\", \"first\", &if_absent)", "?;\nlet error = fs.write_with(\"a.txt\", \"second\", &if_absent)", ".unwrap_err();\nassert_eq!(error.kind(), twinfs::ErrorKind::ConditionFailed);"]
             fn write_with<'data>(path: impl IntoFsPath, data: impl Into<Data<'data>> + Send, options: &WriteOptions) -> Metadata = |store| {
                 let data = data.into();

@@ -205,11 +205,10 @@ pub(crate) fn detach(future: impl Future<Output = ()> + Send + 'static) {
 
 /// Runs a future on the network runtime and awaits its end, under any executor. Dropping what this
 /// returns aborts it.
-pub(crate) fn run<T: Send + 'static>(
+pub(crate) async fn run<T: Send + 'static>(
     future: impl Future<Output = Result<T>> + Send + 'static,
-) -> impl Future<Output = Result<T>> + Send {
-    // Lazy, as futures are: nothing starts before the first poll.
-    async move { spawn(future)?.await }
+) -> Result<T> {
+    spawn(future)?.await
 }
 
 #[cfg(test)]

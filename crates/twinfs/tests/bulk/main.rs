@@ -1,4 +1,6 @@
 //! Bulk transfers: the same on both faces, over stores with and without fast bulk verbs.
+
+#![cfg(test)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod limits;

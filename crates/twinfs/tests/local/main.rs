@@ -1,5 +1,7 @@
 //! What is particular to local disk: processes, forks, links, modes, full disks, leftovers.
 
+#![cfg(test)]
+
 mod bulk;
 mod child;
 mod confinement;

@@ -2,6 +2,8 @@
 //! plain model: the same answers, the same kinds of errors, the same tree after every operation.
 //!
 //! `TWINFS_MODEL_CASES` says how many lists are tried; proptest shrinks the one that fails.
+
+#![cfg(test)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what must hold by panicking")]
 
 mod face;

@@ -168,7 +168,7 @@ impl Root {
                 Ok(link) => self.step(&mut dir_path, &mut place, link.as_bytes())?,
                 // It was a link a moment ago: look again.
                 Err(Errno::INVAL | Errno::NOENT) => {
-                    place.stat = sys::find_at(&place.dir, &*place.name).map_err(fail)?
+                    place.stat = sys::find_at(&place.dir, &*place.name).map_err(fail)?;
                 }
                 Err(errno) => return Err(fail(errno)),
             }
@@ -231,15 +231,16 @@ impl Root {
     }
 
     fn create_dirs(&self, path: &str) -> Sys<(OwnedFd, Vec<OwnedFd>)> {
-        let (mut dir, mut end) = self.deepest_existing(path)?;
+        let (mut dir, end) = self.deepest_existing(path)?;
         let mut created = Vec::new();
-        while end < path.len() {
-            let start = if end == 0 { 0 } else { end + 1 };
-            end = path[start..].find('/').map_or(path.len(), |slash| start + slash);
-            let child = match self.create_child(dir.as_fd(), &path[start..end]) {
+        let mut reached = end;
+        // What `get` cannot give is past the end: `end` is where a component ends.
+        for name in path.get(end..).unwrap_or_default().split('/').filter(|name| !name.is_empty()) {
+            reached += usize::from(reached > 0) + name.len();
+            let child = match self.create_child(dir.as_fd(), name) {
                 Ok(child) => child,
                 Err(Errno::EXIST) => {
-                    dir = self.open_dir(&path.as_bytes()[..end])?;
+                    dir = self.open_dir(&path.as_bytes()[..reached])?;
                     continue;
                 }
                 Err(errno) => return Err(errno),
@@ -253,7 +254,7 @@ impl Root {
     fn deepest_existing(&self, path: &str) -> Sys<(OwnedFd, usize)> {
         let mut end = path.len();
         loop {
-            end = path[..end].rfind('/').unwrap_or(0);
+            end = path.get(..end).and_then(|above| above.rfind('/')).unwrap_or(0);
             match self.open_dir(&path.as_bytes()[..end]) {
                 Ok(dir) => return Ok((dir, end)),
                 Err(Errno::NOENT) if end > 0 => continue,

@@ -1,9 +1,9 @@
 //! Local disk: a directory of a Linux file system as a store.
 //!
-//! Everything works from a handle of the root directory, confined by the kernel ([`confine`]).
-//! New content is staged next to its target ([`staging`]) and published by a rename that compares
-//! what it replaces ([`publish`]); a version is a token in an extended attribute with size and
-//! time ([`version`]).
+//! Everything works from a handle of the root directory, confined by the kernel (`confine`).
+//! New content is staged next to its target (`staging`) and published by a rename that compares
+//! what it replaces (`publish`); a version is a token in an extended attribute with size and
+//! time (`version`).
 
 mod bulk;
 mod confine;
