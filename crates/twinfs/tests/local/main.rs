@@ -1,4 +1,11 @@
 //! What is particular to local disk: processes, forks, links, modes, full disks, leftovers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what must hold by unwrapping"
+)]
+#![allow(clippy::print_stderr, reason = "a test that passes over something says so")]
 
 #![cfg(test)]
 

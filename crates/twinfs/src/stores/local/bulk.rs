@@ -1,6 +1,7 @@
 //! Verbs on many files: portions of them side by side on the pool. Neighbours in the list that
 //! stand in one directory share its descriptor, so each costs a lookup of one name.
 
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,6 +21,8 @@ use crate::store::{Durability, Metadata, Parents, ReadOptions, StatOptions, Writ
 /// From how many files on the pool takes part, and in which portions.
 const SPREAD_FROM: usize = 64;
 const PORTION: usize = 32;
+/// From this size on, copying a file's bytes costs more than making its name.
+const LARGE: usize = 32 * 1024;
 /// From how many neighbours on opening their directory first is worth its own system calls.
 const SHARE_FROM: usize = 3;
 /// How many bytes of borrowed data are copied for the workers at once.
@@ -28,16 +31,20 @@ const COPY_AT_ONCE: usize = 16 * 1024 * 1024;
 impl Inner {
     pub(super) fn read_many(self: &Arc<Self>, paths: &[FsPath], options: &ReadOptions) -> Vec<Result<Bytes>> {
         let (inner, options) = (Arc::clone(self), options.clone());
-        spread(paths, move |portion: &[FsPath], results: &mut Vec<Result<Bytes>>| {
-            inner.in_directories(
-                portion,
-                |dir, path| match dir {
-                    Some(dir) => inner.read_in(dir, path, &options),
-                    None => inner.read(path, &options),
-                },
-                results,
-            );
-        })
+        spread(
+            paths,
+            even_portions(paths.len()),
+            move |portion: &[FsPath], results: &mut Vec<Result<Bytes>>| {
+                inner.in_directories(
+                    portion,
+                    |dir, path| match dir {
+                        Some(dir) => inner.read_in(dir, path, &options),
+                        None => inner.read(path, &options),
+                    },
+                    results,
+                );
+            },
+        )
     }
 
     pub(super) fn stat_many(
@@ -46,16 +53,20 @@ impl Inner {
         options: &StatOptions,
     ) -> Vec<Result<Metadata>> {
         let (inner, options) = (Arc::clone(self), *options);
-        spread(paths, move |portion: &[FsPath], results: &mut Vec<Result<Metadata>>| {
-            inner.in_directories(
-                portion,
-                |dir, path| match dir {
-                    Some(dir) => inner.stat_in(dir, path, &options),
-                    None => inner.stat(path, &options),
-                },
-                results,
-            );
-        })
+        spread(
+            paths,
+            even_portions(paths.len()),
+            move |portion: &[FsPath], results: &mut Vec<Result<Metadata>>| {
+                inner.in_directories(
+                    portion,
+                    |dir, path| match dir {
+                        Some(dir) => inner.stat_in(dir, path, &options),
+                        None => inner.stat(path, &options),
+                    },
+                    results,
+                );
+            },
+        )
     }
 
     pub(super) fn write_many(
@@ -63,38 +74,48 @@ impl Inner {
         items: &[WriteItem<'_>],
         options: &WriteOptions,
     ) -> Vec<Result<Metadata>> {
-        if items.len() < SPREAD_FROM {
-            let mut results = Vec::with_capacity(items.len());
-            self.write_portion(items, options, &mut results);
-            return results;
-        }
         let mut results = Vec::with_capacity(items.len());
         let mut rest = items;
         while !rest.is_empty() {
-            let mut bytes = 0;
-            let count = rest
-                .iter()
-                .take_while(|item| {
-                    bytes += item.data.len();
-                    bytes <= COPY_AT_ONCE
-                })
-                .count()
-                .max(1);
-            let (batch, later) = rest.split_at(count);
+            let (batch, later) = rest.split_at(batch_len(rest));
             rest = later;
+            let portions = self.write_portions(batch, options);
+            if portions.len() < 2 {
+                self.write_portion(batch, options, &mut results);
+                continue;
+            }
             let owned: Vec<WriteItem<'static>> = batch
                 .iter()
                 .map(|item| WriteItem { path: item.path.clone(), data: item.data.to_owned_data() })
                 .collect();
             let (inner, options) = (Arc::clone(self), options.clone());
-            results.extend(spread(
-                &owned,
-                move |portion: &[WriteItem<'static>], results: &mut Vec<Result<Metadata>>| {
-                    inner.write_portion(portion, &options, results);
-                },
-            ));
+            results.extend(spread(&owned, portions, move |portion, results| {
+                inner.write_portion(portion, &options, results);
+            }));
         }
         results
+    }
+
+    /// How writes are split between threads. Two that make small files in one directory mostly wait
+    /// for each other, so each gets directories of its own; large files and syncs overlap anyway.
+    fn write_portions(&self, items: &[WriteItem<'_>], options: &WriteOptions) -> Vec<Range<usize>> {
+        let bytes: usize = items.iter().map(|item| item.data.len()).sum();
+        let overlap =
+            self.durability(options.durability) != Durability::None || bytes / items.len().max(1) >= LARGE;
+        if overlap || items.len() < SPREAD_FROM {
+            return even_portions(items.len());
+        }
+        let mut portions: Vec<Range<usize>> = Vec::new();
+        let mut start = 0;
+        for run in items.chunk_by(|one, other| one.path.parent_str() == other.path.parent_str()) {
+            let end = start + run.len();
+            match portions.last_mut() {
+                Some(last) if last.len() < PORTION => last.end = end,
+                _ => portions.push(start..end),
+            }
+            start = end;
+        }
+        portions
     }
 
     /// Calls `one` for each path, with its directory where several in a row share it.
@@ -182,37 +203,51 @@ impl Inner {
     }
 }
 
+/// How many items are copied for the workers at once: those up to [`COPY_AT_ONCE`] bytes.
+fn batch_len(items: &[WriteItem<'_>]) -> usize {
+    let mut bytes = 0;
+    let fits = items.iter().take_while(|item| {
+        bytes += item.data.len();
+        bytes <= COPY_AT_ONCE
+    });
+    fits.count().max(1)
+}
+
+/// Portions of the same size; one if there are too few items to be worth a hop.
+fn even_portions(count: usize) -> Vec<Range<usize>> {
+    let size = if count < SPREAD_FROM { count.max(1) } else { PORTION };
+    (0..count).step_by(size).map(|start| start..count.min(start + size)).collect()
+}
+
 /// Runs `work` on portions of the items, on this thread and on free workers; results in order.
 fn spread<I, T>(
     items: &[I],
+    portions: Vec<Range<usize>>,
     work: impl Fn(&[I], &mut Vec<Result<T>>) + Send + Sync + 'static,
 ) -> Vec<Result<T>>
 where
     I: Clone + Send + Sync + 'static,
     T: Send + 'static,
 {
-    if items.len() < SPREAD_FROM {
-        let mut results = Vec::with_capacity(items.len());
-        work(items, &mut results);
-        return results;
+    let mut all = Vec::with_capacity(items.len());
+    if portions.len() < 2 {
+        work(items, &mut all);
+        return all;
     }
     let shared: Arc<[I]> = items.into();
-    let portions = items.len().div_ceil(PORTION);
-    let slots: Arc<Vec<Mutex<Vec<Result<T>>>>> = Arc::new((0..portions).map(|_| Mutex::default()).collect());
-    let filled = Arc::clone(&slots);
-    pool::for_each(portions, 1, move |portion| {
-        let start = portion * PORTION;
-        let items = &shared[start..shared.len().min(start + PORTION)];
+    let slots: Arc<Vec<Mutex<Vec<Result<T>>>>> =
+        Arc::new(portions.iter().map(|_| Mutex::default()).collect());
+    let (filled, taken) = (Arc::clone(&slots), portions.clone());
+    pool::for_each(portions.len(), 1, move |portion| {
+        let items = &shared[taken[portion].clone()];
         let mut results = Vec::with_capacity(items.len());
         work(items, &mut results);
         *filled[portion].lock().unwrap_or_else(PoisonError::into_inner) = results;
     });
-    let mut all = Vec::with_capacity(items.len());
-    for (portion, slot) in slots.iter().enumerate() {
+    for (portion, slot) in portions.iter().zip(slots.iter()) {
         let mut results = std::mem::take(&mut *slot.lock().unwrap_or_else(PoisonError::into_inner));
-        let expected = PORTION.min(items.len() - portion * PORTION);
         // A worker that panicked left its portion short.
-        results.resize_with(expected, || {
+        results.resize_with(portion.len(), || {
             Err(Error::new(ErrorKind::Io)
                 .with_message("a worker panicked; this is a fault of twinfs, please report it"))
         });

@@ -218,7 +218,7 @@ impl Root {
             Ok(fd) => Ok((fd, Vec::new())),
             Err(Errno::NOENT) if parents == Parents::Create && !dir.is_empty() => {
                 for _ in 0..super::MAX_VANISHED {
-                    match self.create_dirs(dir) {
+                    match self.create_dirs(dir.as_bytes()) {
                         // A directory just made or found was removed again: start over.
                         Err(Errno::NOENT) => continue,
                         result => return result.map_err(fail),
@@ -230,17 +230,17 @@ impl Root {
         }
     }
 
-    fn create_dirs(&self, path: &str) -> Sys<(OwnedFd, Vec<OwnedFd>)> {
-        let (mut dir, end) = self.deepest_existing(path)?;
+    fn create_dirs(&self, path: &[u8]) -> Sys<(OwnedFd, Vec<OwnedFd>)> {
+        let (mut dir, mut end) = self.deepest_existing(path)?;
         let mut created = Vec::new();
-        let mut reached = end;
-        // What `get` cannot give is past the end: `end` is where a component ends.
-        for name in path.get(end..).unwrap_or_default().split('/').filter(|name| !name.is_empty()) {
-            reached += usize::from(reached > 0) + name.len();
-            let child = match self.create_child(dir.as_fd(), name) {
+        while end < path.len() {
+            let start = if end == 0 { 0 } else { end + 1 };
+            end =
+                path[start..].iter().position(|&byte| byte == b'/').map_or(path.len(), |slash| start + slash);
+            let child = match self.create_child(dir.as_fd(), &path[start..end]) {
                 Ok(child) => child,
                 Err(Errno::EXIST) => {
-                    dir = self.open_dir(&path.as_bytes()[..reached])?;
+                    dir = self.open_dir(&path[..end])?;
                     continue;
                 }
                 Err(errno) => return Err(errno),
@@ -251,11 +251,11 @@ impl Root {
     }
 
     /// The deepest directory on a path that is there, and where in the text it ends.
-    fn deepest_existing(&self, path: &str) -> Sys<(OwnedFd, usize)> {
+    fn deepest_existing(&self, path: &[u8]) -> Sys<(OwnedFd, usize)> {
         let mut end = path.len();
         loop {
-            end = path.get(..end).and_then(|above| above.rfind('/')).unwrap_or(0);
-            match self.open_dir(&path.as_bytes()[..end]) {
+            end = path[..end].iter().rposition(|&byte| byte == b'/').unwrap_or(0);
+            match self.open_dir(&path[..end]) {
                 Ok(dir) => return Ok((dir, end)),
                 Err(Errno::NOENT) if end > 0 => continue,
                 Err(errno) => return Err(errno),
@@ -263,14 +263,14 @@ impl Root {
         }
     }
 
-    fn create_child(&self, dir: BorrowedFd<'_>, name: &str) -> Sys<OwnedFd> {
+    fn create_child(&self, dir: BorrowedFd<'_>, name: &[u8]) -> Sys<OwnedFd> {
         make_dir(dir, name, self.dir_mode)?;
         sys::open_at(dir, name, sys::DIRECTORY | OFlags::NOFOLLOW, 0)
     }
 }
 
 /// Makes a directory with the configured mode, or with what the umask leaves.
-pub(super) fn make_dir(dir: BorrowedFd<'_>, name: &str, mode: Option<u32>) -> Sys<()> {
+pub(super) fn make_dir(dir: BorrowedFd<'_>, name: &[u8], mode: Option<u32>) -> Sys<()> {
     sys::mkdir_at(dir, name, mode.unwrap_or(0o777))?;
     match mode {
         // The umask takes bits of group and others away, which the configuration asked for.

@@ -60,7 +60,6 @@ pub(super) struct Names {
     items: Vec<Item>,
     /// Staged files met on the way; at most [`MAX_SWEPT`].
     pub(super) litter: Vec<Vec<u8>>,
-    pub(super) has_dirs: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -108,7 +107,6 @@ impl Names {
         let kind = if is_component(name) { entry_kind(file_type) } else { EntryKind::Unrepresentable };
         if kind == EntryKind::Directory {
             self.text.push(b'/');
-            self.has_dirs = true;
         }
         let len = self.text.len() - start as usize;
         let mut head = [0; 8];
@@ -133,7 +131,6 @@ impl Names {
             self.text.extend_from_slice(slice(&other.text, item));
             self.items.push(Item { start, ..*item });
         }
-        self.has_dirs |= other.has_dirs;
         Ok(())
     }
 

@@ -97,18 +97,23 @@ pub(super) fn publish<D: AsFd, E: AsFd>(
         _ if expected.compares() && !expected.holds(to.dir, to.name)? => return Ok(Outcome::Mismatch),
         _ => Replace::Yes,
     };
-    let renamed = match sys::rename_at(from.dir, from.name, to.dir, to.name, replace) {
-        // The file system cannot refuse to replace in a rename; a link cannot replace at all.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if replace == Replace::No => {
-            link_then_unlink(from, to)
-        }
-        result => result,
-    };
+    let renamed = rename_names(from, to, replace);
     match renamed {
         Ok(()) => Ok(Outcome::Published),
         Err(Errno::EXIST) if replace == Replace::No => Ok(Outcome::Mismatch),
         Err(Errno::NOENT) => Ok(Outcome::Vanished),
         Err(errno) => Err(errno),
+    }
+}
+
+/// Renames; where the file system cannot refuse to replace in a rename, by a link, which cannot
+/// replace at all.
+pub(super) fn rename_names<D: AsFd, E: AsFd>(from: At<'_, D>, to: At<'_, E>, replace: Replace) -> Sys<()> {
+    match sys::rename_at(from.dir, from.name, to.dir, to.name, replace) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if replace == Replace::No => {
+            link_then_unlink(from, to)
+        }
+        result => result,
     }
 }
 

@@ -28,7 +28,7 @@ impl Inner {
         for _ in 0..super::MAX_VANISHED {
             let (parent, created) = self.root.open_parent(path.parent_str(), options.parents)?;
             let name = if path.is_root() { "." } else { path.name() };
-            match super::confine::make_dir(parent.as_fd(), name, self.options.dir_mode) {
+            match super::confine::make_dir(parent.as_fd(), name.as_bytes(), self.options.dir_mode) {
                 Ok(()) => return sync_names(&parent, &created, durability),
                 Err(Errno::EXIST) => return self.check_existing(path, options.existing),
                 Err(Errno::NOENT) => continue,

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use super::Inner;
 use super::confine::{Follow, Place};
 use super::lock::Lock;
-use super::publish::{Locking, check_early, condition_failed, sync_names};
+use super::publish::{At, Locking, check_early, condition_failed, rename_names, sync_names};
 use super::remove::{not_empty, root_stays, sweep_child};
 use super::sys::{self, Replace, Sys, fail};
 use super::version::Seen;
@@ -85,7 +85,9 @@ impl Inner {
         loop {
             let locks = self.lock_both(&source.dir, &target.dir, compares).map_err(fail)?;
             self.check_version(target, condition)?;
-            let renamed = sys::rename_at(&source.dir, &*source.name, &target.dir, &*target.name, replace);
+            let from = At { dir: &source.dir, name: &*source.name };
+            let to = At { dir: &target.dir, name: &*target.name };
+            let renamed = rename_names(from, to, replace);
             if renamed.is_ok() {
                 self.finish_hard_link(source, moved, target).map_err(fail)?;
             }
