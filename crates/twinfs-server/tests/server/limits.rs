@@ -185,3 +185,22 @@ async fn a_full_disk_is_said_and_loses_nothing() {
     server.stop().await;
     drop(mount);
 }
+
+#[tokio::test]
+async fn strays_of_a_crash_are_swept_and_the_staged_uploads_of_others_are_not() {
+    let fs = twinfs::Fs::memory();
+    let idle = Duration::from_millis(300);
+    // As the server stages: kept seven times as long, and a day.
+    let keep = idle * 7 + Duration::from_secs(24 * 60 * 60);
+    fs.stage(&twinfs::StageOptions { keep }).await.unwrap();
+    let foreign = fs.stage(&twinfs::StageOptions { keep: keep * 2 }).await.unwrap();
+    let server = server(|config| {
+        config.data = fs.clone();
+        config.limits.session_idle = idle;
+    })
+    .await;
+    eventually("the stray is swept", async || fs.list_staged().await.unwrap().len() == 1).await;
+    tokio::time::sleep(idle * 2).await;
+    assert_eq!(fs.list_staged().await.unwrap()[0].id, foreign);
+    server.stop().await;
+}
