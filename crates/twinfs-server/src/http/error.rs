@@ -14,6 +14,9 @@ use crate::metadata::MetadataError;
 use crate::upload::UploadError;
 use crate::upload::usage::OverLimit;
 
+/// Names the kind of an error of the library, where several share a status.
+const TWINFS_ERROR: HeaderName = HeaderName::from_static("twinfs-error");
+
 /// An error on its way to the client. The place that answers adds path and request id, and writes to
 /// the log what the client is not told.
 #[derive(Clone, Debug)]
@@ -82,6 +85,12 @@ impl ApiError {
         self
     }
 
+    /// The same with more headers.
+    pub(crate) fn with_headers(mut self, add: impl FnOnce(&mut HeaderMap)) -> Self {
+        add(&mut self.headers);
+        self
+    }
+
     /// What the client is told.
     pub(crate) fn detail(&self) -> &str {
         &self.detail
@@ -145,12 +154,13 @@ impl From<twinfs::Error> for ApiError {
     fn from(error: twinfs::Error) -> Self {
         let status = StatusCode::from_u16(error.kind().mapping().http)
             .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let class = match status {
-            StatusCode::NOT_FOUND => return Self::not_found(words(&error)).because(&error),
-            StatusCode::BAD_REQUEST => return Self::validation(words(&error)).because(&error),
-            status => status,
+        let shaped = match status {
+            StatusCode::NOT_FOUND => Self::not_found(words(&error)),
+            StatusCode::BAD_REQUEST => Self::validation(words(&error)),
+            status => Self::http(status, words(&error)),
         };
-        Self::http(class, words(&error)).because(&error)
+        let kind = HeaderValue::from_static(error.kind().mapping().name);
+        shaped.with_header(TWINFS_ERROR, kind).because(&error)
     }
 }
 

@@ -28,9 +28,10 @@ pub(super) fn missing(target: &RunPath) -> ApiError {
 pub(super) async fn get_folder(
     State(app): State<Arc<App>>,
     user: User,
+    method: Method,
     Path((fid, dir)): Path<(String, String)>,
 ) -> ApiResult<Response> {
-    listing::folder(&app, &RunPath::folder(&user.0, &fid, &dir)?).await
+    listing::folder(&app, &method, &RunPath::folder(&user.0, &fid, &dir)?).await
 }
 
 /// A file, or part of it; of a folder the listing.
@@ -45,7 +46,7 @@ pub(super) async fn get(
     let file = match app.fs.open(&target.path, Mode::Read).await {
         Ok(file) => file,
         Err(error) => match error.kind() {
-            ErrorKind::IsADirectory => return listing::folder(&app, &target).await,
+            ErrorKind::IsADirectory => return listing::folder(&app, &method, &target).await,
             ErrorKind::NotFound | ErrorKind::NotADirectory => return Err(missing(&target)),
             _ => return Err(error.into()),
         },
@@ -102,7 +103,8 @@ async fn content(
         Some(Wanted::Unsatisfiable) => {
             let size = format!("bytes */{}", metadata.len);
             return Err(ApiError::http(StatusCode::RANGE_NOT_SATISFIABLE, "The file has no such range")
-                .with_header(header::CONTENT_RANGE, header_value(&size)?));
+                .with_header(header::CONTENT_RANGE, header_value(&size)?)
+                .with_headers(|headers| validators.write(headers)));
         }
     };
     let body = if *method == Method::HEAD || len == 0 {

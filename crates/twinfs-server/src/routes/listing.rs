@@ -2,8 +2,8 @@
 
 use std::time::UNIX_EPOCH;
 
-use ::http::StatusCode;
 use ::http::header::{CONTENT_TYPE, HeaderValue};
+use ::http::{Method, StatusCode};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -41,30 +41,33 @@ struct Listing {
 }
 
 /// Answers with the listing of a folder. The folder of a run that has none yet is empty.
-pub(super) async fn folder(app: &App, target: &RunPath) -> ApiResult<Response> {
-    let options = ListOptions { depth: Depth::Recursive, metadata: true, ..ListOptions::default() };
-    let begun = async {
-        let entries = app.fs.entries(&target.path, &options).await?;
-        let run = target.run.clone();
-        let fs = app.fs.clone();
-        let mut listing = Listing { fs, entries, run, is_new: true, is_empty: true, is_done: false };
-        let mut body = Vec::new();
-        while !listing.is_done && body.len() < IN_ONE_PIECE {
-            listing.page(&mut body).await?;
-        }
-        Ok::<_, twinfs::Error>((listing, body))
+pub(super) async fn folder(app: &App, method: &Method, target: &RunPath) -> ApiResult<Response> {
+    let body = if *method == Method::HEAD {
+        app.fs.stat(&target.path).await.map(|_| Body::empty())
+    } else {
+        begin(app, target).await
     };
-    let (listing, body) = match begun.await {
-        Ok(begun) => begun,
+    match body {
+        Ok(body) => Ok(answer(body)),
         Err(error) => match error.kind() {
-            ErrorKind::NotFound | ErrorKind::NotADirectory if target.is_root => {
-                return Ok(answer(Body::from("[]")));
-            }
-            ErrorKind::NotFound | ErrorKind::NotADirectory => return Err(missing(target)),
-            _ => return Err(error.into()),
+            ErrorKind::NotFound | ErrorKind::NotADirectory if target.is_root => Ok(answer(Body::from("[]"))),
+            ErrorKind::NotFound | ErrorKind::NotADirectory => Err(missing(target)),
+            _ => Err(error.into()),
         },
-    };
-    Ok(answer(if listing.is_done { Body::from(body) } else { listing.stream(body) }))
+    }
+}
+
+/// Reads the first pages, which may fail; the rest is a stream.
+async fn begin(app: &App, target: &RunPath) -> twinfs::Result<Body> {
+    let options = ListOptions { depth: Depth::Recursive, metadata: true, ..ListOptions::default() };
+    let entries = app.fs.entries(&target.path, &options).await?;
+    let (fs, run) = (app.fs.clone(), target.run.clone());
+    let mut listing = Listing { fs, entries, run, is_new: true, is_empty: true, is_done: false };
+    let mut body = Vec::new();
+    while !listing.is_done && body.len() < IN_ONE_PIECE {
+        listing.page(&mut body).await?;
+    }
+    Ok(if listing.is_done { Body::from(body) } else { listing.stream(body) })
 }
 
 fn answer(body: Body) -> Response {

@@ -12,7 +12,7 @@ mod sweep;
 pub(crate) mod usage;
 mod whole;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -98,6 +98,8 @@ pub(crate) struct Uploads {
     fs: Fs,
     journal: Journal,
     sessions: Mutex<HashMap<Uuid, Arc<Session>>>,
+    /// The staged uploads of whole files under way, which no session knows.
+    whole_files: Mutex<HashSet<StagedId>>,
     pub(crate) usage: Arc<Usage>,
     limits: Limits,
     /// Work that goes on though the client is gone; the server waits for it when it stops.
@@ -106,12 +108,23 @@ pub(crate) struct Uploads {
 
 impl Uploads {
     pub(crate) fn new(fs: Fs, journal: Journal, limits: Limits) -> Arc<Self> {
-        let sessions = Mutex::default();
-        Arc::new(Self { fs, journal, sessions, usage: Usage::new(limits), limits, tasks: TaskTracker::new() })
+        Arc::new(Self {
+            fs,
+            journal,
+            sessions: Mutex::default(),
+            whole_files: Mutex::default(),
+            usage: Usage::new(limits),
+            limits,
+            tasks: TaskTracker::new(),
+        })
     }
 
     fn sessions(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<Session>>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn whole_files(&self) -> MutexGuard<'_, HashSet<StagedId>> {
+        self.whole_files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The session of this id, if it is this user's: another's is as good as none.
@@ -239,8 +252,12 @@ impl Uploads {
 
     /// A new staged upload, kept for longer than any session may last.
     async fn stage(&self) -> twinfs::Result<StagedId> {
-        let keep = self.limits.longest_session() + Duration::from_secs(24 * 60 * 60);
-        self.fs.stage(&StageOptions { keep }).await
+        self.fs.stage(&StageOptions { keep: self.keep() }).await
+    }
+
+    /// How long the store is to keep a staged upload.
+    fn keep(&self) -> Duration {
+        self.limits.longest_session().saturating_add(Duration::from_secs(24 * 60 * 60))
     }
 
     async fn is_same(&self, session: &Session, arrived: &Arrived) -> Result<bool, UploadError> {

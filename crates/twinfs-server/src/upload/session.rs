@@ -95,6 +95,15 @@ impl Session {
         self.state().assembly.chunk(number)
     }
 
+    /// The staged uploads that hold its bytes.
+    pub(crate) fn staged(&self) -> Vec<StagedId> {
+        let parked = match &self.state().phase {
+            Phase::Parked(staged) => Some(staged.clone()),
+            _ => None,
+        };
+        [self.file.get().cloned(), self.aside.get().cloned(), parked].into_iter().flatten().collect()
+    }
+
     /// Says where a chunk goes; waits while somebody writes the same one, or completes or cancels.
     pub(crate) async fn begin(self: &Arc<Self>, number: u64, len: u64) -> Arrival {
         loop {

@@ -4,9 +4,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use twinfs::{Staged, StagedId};
+
 use super::session::Session;
 use super::{UploadError, Uploads};
 use crate::metadata::{millis, now_millis};
+
+/// Stores may keep times in whole seconds.
+const CLOCK_GRAIN: Duration = Duration::from_secs(1);
 
 impl Uploads {
     /// Sweeps for as long as the server runs.
@@ -23,7 +28,7 @@ impl Uploads {
         }
     }
 
-    /// Drops every expired session and every expired staged upload without a session; gives how many.
+    /// Drops every expired session, and staged uploads that no session knows; gives how many.
     async fn sweep(self: &Arc<Self>) -> Result<usize, UploadError> {
         let now = now_millis();
         let expired: Vec<Arc<Session>> =
@@ -32,22 +37,33 @@ impl Uploads {
         for session in expired {
             swept += usize::from(self.drop_session(session).await?);
         }
-        let now = SystemTime::now();
-        let staged = self.fs.list_staged().await?;
-        if staged.iter().any(|staged| staged.expires < now) {
-            let known: HashSet<String> = self
-                .sessions()
-                .values()
-                .flat_map(|session| [session.file.get(), session.aside.get()])
-                .flatten()
-                .map(|staged| staged.as_str().to_owned())
-                .collect();
-            for staged in staged.iter().filter(|one| one.expires < now && !known.contains(one.id.as_str())) {
-                self.discard(&staged.id).await;
-                swept += 1;
-            }
-        }
+        swept += self.sweep_strays().await?;
         Ok(swept)
+    }
+
+    /// Drops the staged uploads of this server that no session knows: a crash between the store and the
+    /// database leaves some. Those of others, by how long they are kept, are left alone.
+    async fn sweep_strays(&self) -> Result<usize, UploadError> {
+        let now = SystemTime::now();
+        let keep = self.keep();
+        let is_old_and_ours = |one: &Staged| {
+            let kept = one.expires.duration_since(one.created).unwrap_or_default();
+            let age = now.duration_since(one.created).unwrap_or_default();
+            kept.abs_diff(keep) <= CLOCK_GRAIN && age > self.limits.session_idle
+        };
+        let mut strays: Vec<Staged> = self.fs.list_staged().await?;
+        strays.retain(is_old_and_ours);
+        if strays.is_empty() {
+            return Ok(0);
+        }
+        // Looked up after the listing: what is staged since is too young to be swept.
+        let mut known: HashSet<StagedId> = self.whole_files().clone();
+        known.extend(self.sessions().values().flat_map(|session| session.staged()));
+        strays.retain(|stray| !known.contains(&stray.id));
+        for stray in &strays {
+            self.discard(&stray.id).await;
+        }
+        Ok(strays.len())
     }
 
     fn is_expired(&self, session: &Session, now: i64) -> bool {

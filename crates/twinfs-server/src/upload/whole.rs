@@ -22,13 +22,11 @@ impl Uploads {
     pub(crate) async fn start_whole(self: &Arc<Self>, owner: &Arc<str>) -> Result<WholeFile, UploadError> {
         let staged = self.stage().await?;
         match self.fs.reopen(&staged).await {
-            Ok(file) => Ok(WholeFile {
-                uploads: Arc::clone(self),
-                staged: Some(staged),
-                file,
-                end: 0,
-                counted: BytesUnderWay::new(&self.usage, owner),
-            }),
+            Ok(file) => {
+                self.whole_files().insert(staged.clone());
+                let counted = BytesUnderWay::new(&self.usage, owner);
+                Ok(WholeFile { uploads: Arc::clone(self), staged: Some(staged), file, end: 0, counted })
+            }
             Err(error) => {
                 self.discard(&staged).await;
                 Err(error.into())
@@ -77,6 +75,7 @@ impl WholeFile {
         let metadata = self.uploads.fs.publish(&staged, &target, &options).await?;
         // Nothing is left to discard.
         self.staged = None;
+        self.uploads.whole_files().remove(&staged);
         Ok(metadata)
     }
 }
@@ -85,7 +84,10 @@ impl Drop for WholeFile {
     fn drop(&mut self) {
         if let Some(staged) = self.staged.take() {
             let uploads = Arc::clone(&self.uploads);
-            self.uploads.tasks.spawn(async move { uploads.discard(&staged).await });
+            self.uploads.tasks.spawn(async move {
+                uploads.discard(&staged).await;
+                uploads.whole_files().remove(&staged);
+            });
         }
     }
 }

@@ -1,0 +1,7 @@
+//! The server as a whole, started for each test.
+
+mod crash;
+mod limits;
+mod stopping;
+mod support;
+mod uploads;
