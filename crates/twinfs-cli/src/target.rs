@@ -124,6 +124,17 @@ impl Place {
             || (self.root.is_run() && matches!(self.path.as_str(), "in" | "out"))
     }
 
+    /// Whether a path of another place is this place or lies in it, whatever links lead there.
+    pub(crate) fn holds(&self, other: &Self, path: &FsPath) -> bool {
+        match (&self.root, &other.root) {
+            (Root::Local(here), Root::Local(there)) => {
+                let here = resolved(&here.join(self.path.as_str()));
+                resolved(&there.join(path.as_str())).starts_with(here)
+            }
+            (here, there) => here == there && path.strip_prefix(&self.path).is_some(),
+        }
+    }
+
     /// The same place below the nearest directory above both, if both are on one disk: there a
     /// rename can do what otherwise takes a copy.
     pub(crate) fn on_one_disk(&self, other: &Self) -> Option<(Self, Self)> {
@@ -174,6 +185,13 @@ fn split_plain(path: &Path) -> twinfs::Result<(Root, FsPath)> {
     }
     inside.reverse();
     Ok((Root::Local(root.to_owned()), FsPath::new(&inside.join("/"))?))
+}
+
+/// A path without links, as far as it is there.
+fn resolved(path: &Path) -> PathBuf {
+    path.ancestors()
+        .find_map(|above| Some(above.canonicalize().ok()?.join(path.strip_prefix(above).ok()?)))
+        .unwrap_or_else(|| path.to_owned())
 }
 
 fn not_utf8() -> Error {

@@ -202,12 +202,12 @@ fn greet(out: &mut Output, url: &str, login: &Login) -> Result<()> {
         }
     };
     let body = json!({ "name": name, "password": password }).to_string().replace('\'', "'\\''");
-    out.line("")?;
-    out.line("A token:")?;
-    out.line(format_args!("  curl -s {url}/api/login -H 'Content-Type: application/json' -d '{body}'"))?;
-    out.line("A file up, with that token, into the run 'first':")?;
+    out.line("\nA token, and with it a file up into the run 'first':\n")?;
     out.line(format_args!(
-        "  curl -H 'Authorization: Bearer TOKEN' -T README.md {url}/files/first/in/README.md"
+        "  TOKEN=$(curl -s {url}/api/login -H 'Content-Type: application/json' -d '{body}' \\\n    \
+         | sed -n 's/.*\"KODOSUMI_API_KEY\": *\"\\([^\"]*\\)\".*/\\1/p')"
     ))?;
-    out.line("")
+    out.line(format_args!(
+        "  curl -H \"Authorization: Bearer $TOKEN\" -T README.md {url}/files/first/in/README.md\n"
+    ))
 }

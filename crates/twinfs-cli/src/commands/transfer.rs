@@ -108,6 +108,11 @@ impl Copy<'_> {
     ) -> Result<bool> {
         let from = session.open(source)?;
         let to = bulk::place(fs, &source.path, &target.path, into).about(target)?;
+        if source.holds(target, &to) {
+            let error = twinfs::Error::new(ErrorKind::InvalidInput)
+                .with_message("it cannot be copied onto or into itself");
+            return Err(Failure::new(&*source.text, error).into());
+        }
         let pair = [Pair { from: source.path.clone(), to }];
         let mut options = TransferOptions {
             bulk: session.bulk(),

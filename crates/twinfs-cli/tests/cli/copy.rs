@@ -71,6 +71,34 @@ fn folders_are_copied_whole() {
 }
 
 #[test]
+fn nothing_is_copied_into_itself() {
+    let folder = tree();
+    let at = folder.path();
+    let original = read(&at.join("tree"));
+    symlink("tree", at.join("link")).unwrap();
+    for (source, target) in [
+        ("tree", "tree/new"),
+        ("tree", "tree/deep/er/new"),
+        ("tree", "tree/deep/../new"),
+        ("link", "tree/new"),
+        ("tree", "link/new"),
+        (".", "tree/new"),
+        ("tree/small", "tree/deep/../small"),
+    ] {
+        for command in ["cp", "put"] {
+            let run = twinfs(at, [command, "-r", "-q", source, target]);
+            run.fails(2, &format!("twinfs: {command} '{source}': it cannot be copied onto or into itself"));
+        }
+        if source != "link" {
+            // A link is moved as such, wherever it leads.
+            let run = twinfs(at, ["mv", "-q", source, target]);
+            assert_eq!(run.code, 2, "mv {source} {target}: {run:?}");
+        }
+    }
+    assert!(read(&at.join("tree")) == original);
+}
+
+#[test]
 fn the_target_is_a_folder_or_a_name() {
     let folder = tempdir().unwrap();
     let at = folder.path();

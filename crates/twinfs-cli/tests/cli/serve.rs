@@ -174,17 +174,16 @@ fn the_curl_lines_of_the_greeting_work() {
     while !greeting.contains("-T README.md") {
         server.stdout.read_line(&mut greeting).unwrap();
     }
-    let curl = |line: &str| {
-        let output =
-            std::process::Command::new("sh").current_dir(folder.path()).args(["-c", line]).output().unwrap();
-        assert!(output.status.success(), "{line}: {output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    };
-    let mut lines = greeting.lines().filter(|line| line.trim_start().starts_with("curl"));
-    let login = curl(&lines.next().unwrap().replace("PASSWORD", "qu'\\''o\\\"te"));
-    let login: serde_json::Value = serde_json::from_str(&login).unwrap();
-    curl(&lines.next().unwrap().replace("TOKEN", login["KODOSUMI_API_KEY"].as_str().unwrap()));
-    let user = login["id"].as_str().unwrap();
+    let lines = greeting.split_once("TOKEN=").unwrap().1.replace("PASSWORD", "qu'\\''o\\\"te");
+    let output = std::process::Command::new("sh")
+        .current_dir(folder.path())
+        .args(["-ec", &format!("TOKEN={lines}")])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{greeting} {output:?}");
+    let user =
+        twinfs(folder.path(), ["token", "--json", "--server", &server.url(), "--user", "it's:qu'o\"te"]);
+    let user = user.json()[0]["id"].as_str().unwrap().to_owned();
     assert_eq!(fs::read(folder.path().join(format!("data/{user}/first/in/README.md"))).unwrap(), b"read me");
 }
 

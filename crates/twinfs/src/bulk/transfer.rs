@@ -21,6 +21,8 @@ use crate::store::{
 
 /// Files per batch, at most.
 const BATCH: usize = 128;
+/// Batches in flight, where the limit allows it.
+const BATCHES: usize = 4;
 
 /// How files get from one side to the other.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -82,12 +84,19 @@ impl<A: AsyncStore, B: AsyncStore> Transfer<'_, A, B> {
         check::write(self.target.capabilities(), &self.options.write)
             .map_err(|error| error.with_operation(Operation::Copy).with_store(self.target.scheme()))?;
         let files = Files::of(&[self.source.scheme(), self.target.scheme()]);
+        let chosen = Limit::chosen(self.options.bulk.limit, limit, files).map(Limit::operations);
         let limit = Limit::effective(self.options.bulk.limit, limit, files).operations();
-        let batches =
-            self.way == Way::Through && self.source.capabilities().bulk && self.target.capabilities().bulk;
-        // A batch stands for as many operations as it has files.
-        let batch = batches.then(|| (limit / 4).clamp(1, BATCH));
-        let in_flight = limit / batch.unwrap_or(1).min(limit);
+        let batches = self.way == Way::Through
+            && self.source.capabilities().bulk
+            && self.target.capabilities().bulk;
+        // A batch stands for as many operations as it has files; where nobody chose a limit, the
+        // stores' own bulk verbs bound what they hold at a time.
+        let batch = batches.then(|| chosen.map_or(BATCH, |limit| (limit / BATCHES).clamp(1, BATCH)));
+        let in_flight = match (batch, chosen) {
+            (Some(_), None) => BATCHES,
+            (Some(batch), Some(limit)) => (limit / batch).max(1),
+            (None, _) => limit,
+        };
 
         let directories = self.target.capabilities().directories;
         let expander = Expander::new(self.source, pairs, self.options, batch, directories, limit);
