@@ -347,6 +347,10 @@ class AsyncFile:
         except (errors.WouldBlock, errors.ConditionFailed):
             self._lost = True
             raise
+        except BaseException:
+            # Published or not, never in part; the operation, which holds the handle now, sees to it.
+            self._closed, self._handle = True, None
+            raise
         self._closed = True
         return metadata
 
@@ -356,8 +360,10 @@ class AsyncFile:
             return
         self._closed = True
         self._behind.clear()
-        if self._handle is not None:
-            await self._handle.abort()
+        # Should this be cancelled, the operation is the last to hold the handle, and lets go of it.
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            await handle.abort()
 
     def _publishes(self) -> bool:
         """Whether closing publishes."""

@@ -1,0 +1,175 @@
+"""What is the async face's own in its file objects."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import pickle
+
+import pytest
+from twinfs import AsyncFileSystem, errors
+
+
+@pytest.fixture
+def fs(url: str) -> AsyncFileSystem:
+    return AsyncFileSystem(url)
+
+
+def test_opening_is_awaited_or_entered(fs: AsyncFileSystem) -> None:
+    async def main() -> None:
+        file = await fs.open("a", "wb")
+        assert await file.write(b"1") == 1
+        await file.close()
+        async with fs.open("a") as reader:
+            assert await reader.read() == b"1"
+        assert reader.closed
+        async with await fs.open("a") as reader:
+            assert await reader.read() == b"1"
+
+    asyncio.run(main())
+
+
+def test_an_opening_that_is_not_awaited_does_nothing(fs: AsyncFileSystem) -> None:
+    fs.open("a", "wb")
+    gc.collect()
+
+    async def main() -> bool:
+        return await fs.exists("a")
+
+    assert not asyncio.run(main())
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000, 1 << 20])
+def test_chunks(fs: AsyncFileSystem, size: int) -> None:
+    content = bytes(range(250)) * 12
+
+    async def main() -> None:
+        await fs.write("a", content)
+        async with fs.open("a") as file:
+            assert await file.read(10) == content[:10]
+            chunks = [chunk async for chunk in file.chunks(size)]
+            assert b"".join(chunks) == content[10:]
+            assert {len(chunk) for chunk in chunks[:-1]} <= {size}
+            assert await file.tell() == len(content)
+            await file.seek(0)
+            async for chunk in file.chunks(size):
+                assert chunk == content[:size]
+                break
+            assert await file.tell() == min(size, len(content))
+            with pytest.raises(errors.InvalidInput):
+                async for _ in file.chunks(0):
+                    pass
+
+    asyncio.run(main())
+
+
+def test_reads_side_by_side(fs: AsyncFileSystem) -> None:
+    content = bytes(range(256)) * 16
+
+    async def main() -> None:
+        await fs.write("a", content)
+        async with fs.open("a") as file:
+            offsets = range(0, len(content), 64)
+            blocks = await asyncio.gather(*(file.read_at(offset, 64) for offset in offsets))
+            assert b"".join(blocks) == content
+
+    asyncio.run(main())
+
+
+def test_small_writes_are_gathered(fs: AsyncFileSystem) -> None:
+    async def main() -> None:
+        async with fs.open("a", "wb", buffering=8) as file:
+            for _ in range(10):
+                await file.write(b"abc")
+            assert await file.tell() == 30
+            await file.write(b"x" * 100)
+            await file.seek(0)
+            await file.write(b"ABC")
+        assert await fs.read("a") == b"ABC" + b"abc" * 9 + b"x" * 100
+
+    asyncio.run(main())
+
+
+def test_a_writer_reads_what_it_wrote(fs: AsyncFileSystem) -> None:
+    async def main() -> None:
+        async with fs.open("a", "w+b") as file:
+            await file.write(b"one\ntwo\n")
+            await file.seek(0)
+            assert await file.readline() == b"one\n"
+            await file.write(b"TWO\n")
+            assert await file.read() == b""
+        assert await fs.read("a") == b"one\nTWO\n"
+
+    asyncio.run(main())
+
+
+def test_modes_are_kept(fs: AsyncFileSystem) -> None:
+    async def main() -> None:
+        await fs.write("a", b"1")
+        async with fs.open("a") as file:
+            with pytest.raises(errors.Unsupported):
+                await file.write(b"x")
+        async with fs.open("a", "wb") as file:
+            with pytest.raises(errors.Unsupported):
+                await file.read()
+            with pytest.raises(errors.Unsupported):
+                await file.readline()
+
+    asyncio.run(main())
+
+
+def test_a_dropped_writer_publishes_nothing(fs: AsyncFileSystem) -> None:
+    async def main() -> None:
+        file = await fs.open("a", "wb")
+        await file.write(b"x" * 1_000_000)
+        with pytest.warns(ResourceWarning, match="not published"):
+            del file
+            gc.collect()
+        assert [entry async for entry in fs.walk()] == []
+
+    asyncio.run(main())
+
+
+def test_bytes_that_do_not_get_through_publish_nothing() -> None:
+    async def main() -> None:
+        fs = AsyncFileSystem("memory://", max_bytes=100)
+        with pytest.raises(errors.NoSpace):
+            async with fs.open("a", "wb") as file:
+                await file.write(b"x" * 200)
+        assert file.closed
+        assert not await fs.exists("a")
+
+    asyncio.run(main())
+
+
+def test_a_cut_short_append_is_not_published() -> None:
+    async def main() -> None:
+        fs = AsyncFileSystem("memory://", max_bytes=100)
+        await fs.write("a", b"old")
+        file = await fs.open("a", "ab", buffering=1)
+        with pytest.raises(errors.NoSpace):
+            await file.write(b"x" * 200_000)
+        with pytest.raises(errors.Io, match="cut short"):
+            await file.commit()
+        await file.abort()
+        assert await fs.read("a") == b"old"
+
+    asyncio.run(main())
+
+
+def test_readers_travel_and_writers_do_not(fs: AsyncFileSystem) -> None:
+    async def main() -> None:
+        await fs.write("a", b"hello world")
+        async with fs.open("a") as file:
+            await file.read(6)
+            again = pickle.loads(pickle.dumps(file))
+            assert await again.read() == b"world"
+            await again.close()
+            assert again.closed
+        for mode in ("wb", "r+b"):
+            writer = await fs.open("a", mode)
+            with pytest.raises(TypeError, match="open writer"):
+                pickle.dumps(writer)
+            await writer.abort()
+
+    asyncio.run(main())

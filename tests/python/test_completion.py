@@ -1,0 +1,514 @@
+"""How operations get back to their loops: loops, threads, cancellation, and what is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import fcntl
+import gc
+import inspect
+import os
+import threading
+import time
+import tracemalloc
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+from twinfs import AsyncFileSystem, SyncFileSystem, errors
+
+
+class LoopWithoutReaders(asyncio.SelectorEventLoop):
+    """As asyncio's loop on Windows, which cannot watch descriptors."""
+
+    def add_reader(self, *_: Any) -> Any:
+        raise NotImplementedError
+
+
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "asyncio": asyncio.SelectorEventLoop,
+    "uvloop": uvloop.new_event_loop,
+    "without-readers": LoopWithoutReaders,
+}
+
+
+@pytest.fixture(params=LOOPS)
+def run(request: pytest.FixtureRequest) -> Callable[[Awaitable[Any]], Any]:
+    """Runs a coroutine in a new loop of each kind."""
+
+    def run(main: Any) -> Any:
+        with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
+            return runner.run(main)
+
+    return run
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Whether a condition comes true: for what a worker does in its own time."""
+    for _ in range(500):
+        if condition():
+            return True
+        gc.collect()
+        time.sleep(0.01)
+    return False
+
+
+class Stuck:
+    """A folder in which writes wait, since somebody else holds its lock."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        SyncFileSystem(folder).write("ordinary", b"content")
+        self.descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(self.descriptor, fcntl.LOCK_EX)
+
+    def release(self) -> None:
+        fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        self.release()
+        os.close(self.descriptor)
+
+
+@pytest.fixture
+def stuck(local: str) -> Iterator[Stuck]:
+    folder = Stuck(local)
+    yield folder
+    folder.close()
+
+
+def test_many_operations_at_once(run: Callable[[Any], Any], url: str) -> None:
+    async def main() -> None:
+        fs = AsyncFileSystem(url)
+        names = [f"d/{index}" for index in range(500)]
+        await asyncio.gather(*(fs.write(name, name.encode()) for name in names))
+        contents = await asyncio.gather(*(fs.read(name) for name in names))
+        assert contents == [name.encode() for name in names]
+
+    run(main())
+
+
+def test_the_ways_to_await(run: Callable[[Any], Any], url: str) -> None:
+    async def main() -> None:
+        fs = AsyncFileSystem(url)
+        await fs.write("a", b"1")
+        assert await asyncio.create_task(fs.read("a")) == b"1"
+        assert await asyncio.wait_for(fs.read("a"), 10) == b"1"
+        assert await asyncio.shield(fs.read("a")) == b"1"
+        assert await asyncio.ensure_future(fs.read("a")) == b"1"
+        assert [await done for done in asyncio.as_completed([fs.read("a")])] == [b"1"]
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(fs.read("a")) for _ in range(5)]
+        assert [task.result() for task in tasks] == [b"1"] * 5
+        async with asyncio.timeout(10):
+            assert await fs.read("a") == b"1"
+        outcomes = await asyncio.gather(fs.read("b"), fs.read("a"), return_exceptions=True)
+        assert isinstance(outcomes[0], errors.NotFound) and outcomes[1] == b"1"
+        with pytest.raises(ExceptionGroup) as caught:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(fs.read("b"))
+        assert isinstance(caught.value.exceptions[0], errors.NotFound)
+
+    run(main())
+
+
+def test_an_operation_is_a_coroutine_in_all_but_name(local: str) -> None:
+    fs = AsyncFileSystem(local)
+    operation = fs.exists("a")
+    assert asyncio.iscoroutine(operation) and inspect.isawaitable(operation)
+    assert "exists" in repr(operation) and "new" in repr(operation)
+    assert operation.__name__ == "exists"
+    assert asyncio.run(operation) is False
+    assert "over" in repr(operation)
+    with pytest.raises(RuntimeError, match="already awaited"):
+        asyncio.run(operation)
+    assert asyncio.get_event_loop_policy() is not None
+
+
+def test_an_operation_outside_a_loop(local: str) -> None:
+    operation = AsyncFileSystem(local).exists("a")
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        operation.send(None)
+
+
+def test_an_operation_that_is_not_awaited_does_nothing(url: str) -> None:
+    fs = AsyncFileSystem(url)
+    with pytest.warns(RuntimeWarning, match="'write' was never awaited"):
+        fs.write("a", b"1")
+        gc.collect()
+    fs.write("b", b"1").close()
+    assert SyncFileSystem(url).list() == []
+
+
+def test_an_operation_may_be_begun_early(run: Callable[[Any], Any], url: str) -> None:
+    async def main() -> None:
+        fs = AsyncFileSystem(url)
+        await fs.write("a", b"1")
+        begun = fs.read("a").start()
+        await asyncio.sleep(0.01)
+        assert await begun == b"1"
+        begun = fs.read("a").start()
+        assert await asyncio.create_task(begun) == b"1"
+        failing = fs.read("b").start()
+        del failing
+        failing = fs.read("b").start()
+        await asyncio.sleep(0.01)
+        with pytest.raises(errors.NotFound):
+            await failing
+
+    run(main())
+
+
+def test_values_of_every_sort_come_through(run: Callable[[Any], Any], url: str) -> None:
+    async def main() -> None:
+        fs = AsyncFileSystem(url)
+        assert await fs.create_dir("a") is None
+        assert await fs.exists("a") is True
+        assert await fs.list("a") == []
+        await fs.write("big", b"x" * 5_000_000)
+        assert await fs.read("big") == b"x" * 5_000_000
+        names = [f"a/{index:05}" for index in range(5000)]
+        await fs.write_many(dict.fromkeys(names, b"content"))
+        assert await fs.read_many(names) == [b"content"] * len(names)
+        assert [entry.path async for entry in fs.walk("a")] == names
+
+    run(main())
+
+
+def test_a_loop_is_kept_no_longer_than_a_turn(local: str) -> None:
+    """While one result of 20,000 objects is made, the loop turns many times."""
+    fs = AsyncFileSystem(local)
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async def main() -> None:
+        names = [f"{index:05}" for index in range(20_000)]
+        await fs.write_many(dict.fromkeys(names, b""), durability="none")
+        listed = fs.list().start()
+        await asyncio.to_thread(time.sleep, 2)
+        counter = asyncio.create_task(count_turns())
+        await asyncio.sleep(0)
+        before = turns
+        assert len(await listed) == 20_000
+        assert turns - before >= 0
+        counter.cancel()
+
+    asyncio.run(main())
+
+
+def test_operations_in_place_let_others_have_their_turn() -> None:
+    async def main() -> None:
+        fs = AsyncFileSystem("memory://")
+        await fs.write("a", b"1")
+        stopped = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.01, stopped.set)
+        while not stopped.is_set():
+            await fs.read("a")
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+
+
+def test_context_variables_stay(run: Callable[[Any], Any], local: str) -> None:
+    variable: contextvars.ContextVar[int] = contextvars.ContextVar("variable")
+
+    async def one(fs: AsyncFileSystem, value: int) -> None:
+        variable.set(value)
+        for _ in range(5):
+            await fs.exists("a")
+            assert variable.get() == value
+
+    async def main() -> None:
+        fs = AsyncFileSystem(local)
+        await asyncio.gather(*(one(fs, value) for value in range(50)))
+
+    run(main())
+
+
+def test_one_file_system_in_many_loops_and_threads(local: str) -> None:
+    fs = AsyncFileSystem(local)
+    failures: list[BaseException] = []
+
+    async def main(name: str) -> None:
+        for index in range(20):
+            await asyncio.gather(*(fs.write(f"{name}/{index}/{n}", b"1") for n in range(10)))
+        assert len([entry async for entry in fs.walk(name)]) == 220
+
+    def thread(name: str) -> None:
+        try:
+            for round_ in range(2):
+                asyncio.run(main(f"{name}-{round_}"))
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=thread, args=(str(index),)) for index in range(6)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert not failures
+
+
+def test_loops_that_take_turns_in_one_thread(local: str) -> None:
+    fs = AsyncFileSystem(local)
+    with asyncio.Runner() as first, asyncio.Runner() as second:
+        first.run(awaited(fs.exists("a")))
+        second.run(awaited(fs.exists("a")))
+        before = descriptors()
+        for _ in range(20):
+            first.run(awaited(fs.exists("a")))
+            second.run(awaited(fs.exists("a")))
+        assert descriptors() == before
+
+
+async def awaited(operation: Any) -> Any:
+    return await operation
+
+
+def test_repeated_runs_leave_nothing_behind(run: Callable[[Any], Any], local: str) -> None:
+    fs = AsyncFileSystem(local)
+    for _ in range(3):
+        run(awaited(fs.exists("a")))
+    gc.collect()
+    before = descriptors(), threading.active_count()
+    for _ in range(30):
+        run(awaited(fs.exists("a")))
+    assert eventually(lambda: (descriptors(), threading.active_count()) == before)
+
+
+def test_debug_mode_has_nothing_to_say(local: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        fs = AsyncFileSystem(local)
+        await asyncio.gather(*(fs.write(f"{index}", b"1") for index in range(100)))
+        assert len(await fs.list()) == 100
+
+    asyncio.run(main(), debug=True)
+    assert [record for record in caplog.records if "took" not in record.message] == []
+
+
+# Cancellation
+
+
+def test_cancelling_what_a_worker_is_doing(run: Callable[[Any], Any], stuck: Stuck) -> None:
+    async def main() -> None:
+        fs = AsyncFileSystem(stuck.folder)
+        task = asyncio.create_task(fs.write("waits", b"x"))
+        await asyncio.sleep(0.05)
+        task.cancel("enough")
+        with pytest.raises(asyncio.CancelledError, match="enough"):
+            await task
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(fs.write("waits", b"x"), 0.05)
+        assert await fs.read("ordinary") == b"content"
+
+    run(main())
+
+
+def test_cancelling_what_is_queued(local: str) -> None:
+    """Of many writes that are cancelled at once, those not begun never happen."""
+
+    async def main() -> None:
+        fs = AsyncFileSystem(local)
+        tasks = [asyncio.create_task(fs.write(f"{n:04}", b"x")) for n in range(2000)]
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes)
+        assert len(await fs.list()) < 2000
+
+    asyncio.run(main())
+
+
+def test_cancelling_at_every_moment(run: Callable[[Any], Any], local: str) -> None:
+    """However late the cancellation comes, whole files are there or none, and nothing is left."""
+    content = b"x" * 300_000
+    fs = AsyncFileSystem(local)
+
+    async def one(delay: float) -> None:
+        async def work() -> None:
+            await fs.write(f"{delay}", content)
+            async with fs.open(f"{delay}.file", "wb") as file:
+                await file.write(content)
+                await file.write(content)
+            await fs.read(f"{delay}")
+            async for _ in fs.walk():
+                pass
+
+        task = asyncio.create_task(work())
+        await asyncio.sleep(delay)
+        task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError:
+            pass
+
+    async def main() -> None:
+        for step in range(60):
+            await one(step * 0.0001)
+
+    run(awaited(fs.exists("a")))
+    gc.collect()
+    before = descriptors()
+    run(main())
+    assert eventually(lambda: descriptors() <= before)
+    for entry in SyncFileSystem(local).walk(detail=True):
+        assert entry.size in (len(content), 2 * len(content))
+    # Sweeping is for what the dead leave: the living clean up by themselves.
+    assert [name for name in os.listdir(local) if name.startswith(".twinfs-")] == []
+
+
+def test_a_cancelled_open_closes_the_file(local: str) -> None:
+    fs = AsyncFileSystem(local)
+    SyncFileSystem(local).write("a", b"1")
+
+    async def main() -> None:
+        for _ in range(200):
+            task = asyncio.create_task(fs._open("a", "rb"))
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(awaited(fs.exists("a")))
+    gc.collect()
+    before = descriptors()
+    asyncio.run(main())
+    assert eventually(lambda: descriptors() <= before)
+
+
+def test_a_buffer_is_held_until_the_worker_is_done(stuck: Stuck) -> None:
+    fs = AsyncFileSystem(stuck.folder)
+    data = bytearray(1_000_000)
+
+    def given_back() -> bool:
+        # What workers let go of is counted down at the next call of any twinfs method.
+        assert not fs.closed
+        try:
+            data.append(0)
+        except BufferError:
+            return False
+        return True
+
+    async def main() -> None:
+        tasks = [asyncio.create_task(fs.write(f"{n}", data)) for n in range(50)]
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(main())
+
+    def given_back() -> bool:
+        try:
+            data.append(0)
+        except BufferError:
+            return False
+        return True
+
+    assert eventually(given_back)
+
+
+def test_a_loop_closed_with_work_in_flight(run: Callable[[Any], Any], stuck: Stuck) -> None:
+    fs = AsyncFileSystem(stuck.folder)
+
+    async def main() -> None:
+        fs.write("waits", b"x").start()
+        await asyncio.sleep(0.02)
+
+    run(awaited(fs.exists("a")))
+    gc.collect()
+    before = descriptors()
+    for _ in range(5):
+        run(main())
+    stuck.release()
+    assert eventually(lambda: descriptors() <= before)
+
+
+def test_tasks_left_in_a_closed_loop_are_collected(
+    stuck: Stuck, caplog: pytest.LogCaptureFixture
+) -> None:
+    fs = AsyncFileSystem(stuck.folder)
+    collected = threading.Event()
+
+    class Witness:
+        def __del__(self) -> None:
+            collected.set()
+
+    async def waiting(_: Witness) -> None:
+        await fs.write("waits", b"x")
+
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(waiting(Witness()))
+    loop.run_until_complete(asyncio.sleep(0.02))
+    loop.close()
+    del task, loop
+    stuck.release()
+    assert eventually(lambda: SyncFileSystem(stuck.folder).exists("ordinary") and collected.is_set())
+    assert "never retrieved" not in caplog.text
+
+
+def test_errors_nobody_asked_for_are_silent(local: str, caplog: pytest.LogCaptureFixture) -> None:
+    fs = AsyncFileSystem(local)
+
+    async def main() -> None:
+        task = asyncio.create_task(fs.read("no-such-file"))
+        await asyncio.sleep(0)
+        task.cancel()
+        fs.read("no-such-file").start()
+        await asyncio.sleep(0.05)
+
+    asyncio.run(main())
+    gc.collect()
+    assert caplog.text == ""
+
+
+def test_an_exception_that_stops_the_loop_loses_no_operation(local: str) -> None:
+    fs = AsyncFileSystem(local)
+
+    async def stop() -> None:
+        await fs.exists("a")
+        raise KeyboardInterrupt
+
+    loop = asyncio.new_event_loop()
+    others = [loop.create_task(fs.exists("a")) for _ in range(20)]
+    stopping = loop.create_task(stop())
+    more = [loop.create_task(fs.exists("a")) for _ in range(20)]
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_forever()
+    assert loop.run_until_complete(asyncio.gather(*others, *more)) == [False] * 40
+    with pytest.raises(KeyboardInterrupt):
+        stopping.result()
+    loop.close()
+
+
+def test_memory_does_not_grow(local: str) -> None:
+    fs = AsyncFileSystem(local)
+
+    async def main() -> None:
+        for _ in range(10):
+            await asyncio.gather(*(fs.write(f"{n}", b"x" * 4096) for n in range(50)))
+            await asyncio.gather(*(fs.read(f"{n}") for n in range(50)))
+            await asyncio.gather(*(fs.read(f"no-{n}") for n in range(50)), return_exceptions=True)
+
+    asyncio.run(main())
+    gc.collect()
+    tracemalloc.start()
+    asyncio.run(main())
+    gc.collect()
+    before, _ = tracemalloc.get_traced_memory()
+    for _ in range(3):
+        asyncio.run(main())
+    gc.collect()
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert after - before < 200_000
