@@ -131,7 +131,7 @@ fn what_has_expired_is_swept_and_nothing_before() {
         }
         thread::sleep(Duration::from_millis(20));
     }
-    assert_eq!(ids(&tree.store), [long.clone()]);
+    assert_eq!(ids(&tree.store), std::slice::from_ref(&long));
     assert_eq!(kind(tree.store.reopen(&short)), Some(ErrorKind::NotFound));
     tree.store.discard(&long).unwrap();
     assert_eq!(kind(tree.store.discard(&long)), Some(ErrorKind::NotFound));

@@ -28,7 +28,7 @@ const CONFINED: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGI
 
 /// The root directory of a store.
 pub(super) struct Root {
-    dir: File,
+    dir: OwnedFd,
     lookup: Lookup,
     dir_mode: Option<u32>,
 }
@@ -71,7 +71,7 @@ impl Root {
             Err(Errno::NOSYS | Errno::PERM) => Lookup::Walk,
             Err(errno) => return Err(fail(errno)),
         };
-        Ok(Self { dir: dir.into(), lookup, dir_mode: options.dir_mode })
+        Ok(Self { dir, lookup, dir_mode: options.dir_mode })
     }
 
     /// The root itself: for single names only.
@@ -86,39 +86,33 @@ impl Root {
 
     /// Opens what stands at a path, following links, confined. `flags` must not create.
     pub(super) fn open_at(&self, path: &[u8], flags: OFlags) -> Sys<OwnedFd> {
+        if path.len() < libc::PATH_MAX as usize {
+            return self.open_from(self.dir.as_fd(), path, flags);
+        }
+        // The longest path is a byte longer than one system call takes.
+        let end = path.iter().rposition(|&byte| byte == b'/').ok_or(Errno::NAMETOOLONG)?;
+        let dir = self.open_from(self.dir.as_fd(), &path[..end], sys::PATH | OFlags::DIRECTORY)?;
+        self.open_from(dir.as_fd(), &path[end + 1..], flags)
+    }
+
+    fn open_from(&self, dir: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Sys<OwnedFd> {
         let path = if path.is_empty() { b"." } else { path };
         if self.lookup == Lookup::Walk {
-            return self.walk(path, flags);
+            return walk(dir, path, flags);
         }
         for _ in 0..MAX_DISTURBED {
-            match rustix::fs::openat2(&self.dir, path, flags, Mode::empty(), CONFINED) {
+            match rustix::fs::openat2(dir, path, flags, Mode::empty(), CONFINED) {
                 Err(Errno::INTR | Errno::AGAIN) => continue,
                 result => return result,
             }
         }
-        self.walk(path, flags)
+        walk(dir, path, flags)
     }
 
     /// Opens a directory for listing, locking and syncing. Every call gives a descriptor with locks
     /// and a listing position of its own.
     pub(super) fn open_dir(&self, path: &[u8]) -> Sys<OwnedFd> {
         self.open_at(path, sys::DIRECTORY)
-    }
-
-    fn walk(&self, path: &[u8], flags: OFlags) -> Sys<OwnedFd> {
-        let path = Path::new(std::ffi::OsStr::from_bytes(path));
-        // Without an error number it is cap-primitives's own refusal of a way out.
-        let errno =
-            |error: std::io::Error| error.raw_os_error().map_or(Errno::XDEV, Errno::from_raw_os_error);
-        if flags.contains(OFlags::DIRECTORY) {
-            // Where the walk ends is a mere name of the directory: opened again, it can be read.
-            let found = cap_primitives::fs::open_dir(&self.dir, path).map_err(errno)?;
-            return sys::open_at(found, c".", flags, 0);
-        }
-        let mut options = CapOptions::new();
-        options.read(true).write(flags.contains(OFlags::RDWR));
-        options.custom_flags((flags - OFlags::RWMODE).bits().cast_signed());
-        cap_primitives::fs::open(&self.dir, path, &options).map(OwnedFd::from).map_err(errno)
     }
 
     /// What stands at a path, following links.
@@ -267,6 +261,24 @@ impl Root {
         make_dir(dir, name, self.dir_mode)?;
         sys::open_at(dir, name, sys::DIRECTORY | OFlags::NOFOLLOW, 0)
     }
+}
+
+/// Looks a path up component by component.
+fn walk(dir: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Sys<OwnedFd> {
+    // The library wants a file of the standard library to start from.
+    let dir = File::from(rustix::io::fcntl_dupfd_cloexec(dir, 0)?);
+    let path = Path::new(std::ffi::OsStr::from_bytes(path));
+    // Without an error number it is cap-primitives's own refusal of a way out.
+    let errno = |error: std::io::Error| error.raw_os_error().map_or(Errno::XDEV, Errno::from_raw_os_error);
+    if flags.contains(OFlags::DIRECTORY) {
+        // Where the walk ends is a mere name of the directory: opened again, it can be read.
+        let found = cap_primitives::fs::open_dir(&dir, path).map_err(errno)?;
+        return sys::open_at(found, c".", flags, 0);
+    }
+    let mut options = CapOptions::new();
+    options.read(true).write(flags.contains(OFlags::RDWR));
+    options.custom_flags((flags - OFlags::RWMODE).bits().cast_signed());
+    cap_primitives::fs::open(&dir, path, &options).map(OwnedFd::from).map_err(errno)
 }
 
 /// Makes a directory with the configured mode, or with what the umask leaves.

@@ -85,8 +85,8 @@ impl Inner {
         loop {
             let locks = self.lock_both(&source.dir, &target.dir, compares).map_err(fail)?;
             self.check_version(target, condition)?;
-            let from = At { dir: &source.dir, name: &*source.name };
-            let to = At { dir: &target.dir, name: &*target.name };
+            let from = At { dir: &source.dir, name: &source.name };
+            let to = At { dir: &target.dir, name: &target.name };
             let renamed = rename_names(from, to, replace);
             if renamed.is_ok() {
                 self.finish_hard_link(source, moved, target).map_err(fail)?;
