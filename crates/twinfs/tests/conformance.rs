@@ -38,22 +38,26 @@ fn open(under: Under) -> (AnyStore, Option<TempDir>) {
     (AnyStore::new_blocking(store), Some(dir))
 }
 
-/// All trials, or those whose name contains `TWINFS_CONFORMANCE_ONLY`.
-fn options() -> Options {
+/// All trials, or those whose name contains `TWINFS_CONFORMANCE_ONLY`. All names go to memory, and to
+/// disk with `TWINFS_SOAK=1`.
+fn options(under: Under) -> Options {
+    let is_soak = std::env::var("TWINFS_SOAK").is_ok_and(|soak| soak == "1");
+    let nth = if matches!(under, Under::Memory) || is_soak { 1 } else { 7 };
+    let options = Options::default().every_nth_name(nth);
     match std::env::var("TWINFS_CONFORMANCE_ONLY") {
-        Ok(only) => Options::default().only(only),
-        Err(_) => Options::default(),
+        Ok(only) => options.only(only),
+        Err(_) => options,
     }
 }
 
 fn sync(under: Under) -> Report {
     let (store, _dir) = open(under);
-    conformance::run_blocking(&blocking::Fs::new(store.into_sync()), &options())
+    conformance::run_blocking(&blocking::Fs::new(store.into_sync()), &options(under))
 }
 
 async fn asynchronous(under: Under) -> Report {
     let (store, _dir) = open(under);
-    conformance::run_async(&Fs::new(store.into_async()), &options()).await
+    conformance::run_async(&Fs::new(store.into_async()), &options(under)).await
 }
 
 fn tokio_threads() -> tokio::runtime::Runtime {

@@ -42,6 +42,9 @@ pub struct Options {
     pub put: Option<Put>,
     /// Run only trials whose name contains this.
     pub only: Option<String>,
+    /// Of the unusual names that must go through every verb, try only every so many; 0 and 1 try
+    /// all. For stores on which hundreds of small calls take long.
+    pub every_nth_name: usize,
 }
 
 impl fmt::Debug for Options {
@@ -50,6 +53,7 @@ impl fmt::Debug for Options {
             .field("prefix", &self.prefix)
             .field("put", &self.put.is_some())
             .field("only", &self.only)
+            .field("every_nth_name", &self.every_nth_name)
             .finish()
     }
 }
@@ -59,6 +63,13 @@ impl Options {
     #[must_use]
     pub fn only(mut self, text: impl Into<String>) -> Self {
         self.only = Some(text.into());
+        self
+    }
+
+    /// The same, with only every `nth` unusual name.
+    #[must_use]
+    pub fn every_nth_name(mut self, nth: usize) -> Self {
+        self.every_nth_name = nth;
         self
     }
 
@@ -114,6 +125,9 @@ impl fmt::Display for Report {
     }
 }
 
+/// The largest file that is written to find a limit, in bytes.
+const MAX_TRIED: u64 = 64 * 1024 * 1024;
+
 /// What a trial needs of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Need {
@@ -129,6 +143,10 @@ enum Need {
     Durable,
     Leases,
     Directories,
+    /// A commit finds out what changed since the handle was opened.
+    Versions,
+    /// The largest file is small enough to be tried.
+    SizeLimit,
 }
 
 impl Need {
@@ -145,12 +163,14 @@ impl Need {
             Self::Durable => caps.durable,
             Self::Leases => caps.leases,
             Self::Directories => caps.directories,
+            Self::Versions => caps.if_version,
+            Self::SizeLimit => caps.max_file_bytes.is_some_and(|max| max < MAX_TRIED),
         }
     }
 
     /// Whether a call asks for it, which can be refused.
     fn is_refused(self) -> bool {
-        !matches!(self, Self::Leases | Self::Directories)
+        !matches!(self, Self::Leases | Self::Directories | Self::Versions | Self::SizeLimit)
     }
 }
 
@@ -171,7 +191,11 @@ impl Failure {
 
     #[track_caller]
     fn error(error: &Error, text: impl fmt::Display) -> Self {
-        Self { text: format!("{text}{error}"), kind: Some(error.kind()), place: Location::caller() }
+        Self {
+            text: shortened(format!("{text}{error}")),
+            kind: Some(error.kind()),
+            place: Location::caller(),
+        }
     }
 }
 
@@ -193,12 +217,16 @@ type Outcome<T = ()> = Result<T, Failure>;
 
 /// A value as a failure shows it.
 fn brief(value: &dyn fmt::Debug) -> String {
-    let text = format!("{value:?}");
-    if text.len() <= 300 {
+    shortened(format!("{value:?}"))
+}
+
+fn shortened(text: String) -> String {
+    if text.len() <= 400 {
         return text;
     }
-    let start: String = text.chars().take(300).collect();
-    format!("{start}... ({} bytes)", text.len())
+    let (start, end) = (text.chars().take(300), text.chars().rev().take(60).collect::<Vec<_>>());
+    let cut = format!(" ... ({} bytes) ... ", text.len());
+    start.chain(cut.chars()).chain(end.into_iter().rev()).collect()
 }
 
 /// What is to become of a trial.
@@ -323,7 +351,7 @@ macro_rules! trials {
                 $({
                     let plan = run.plan(stringify!($name), &[$(Need::$need),*]);
                     if plan != Plan::Skip {
-                        let trial = Trial::new(run, fs, stringify!($name));
+                        let trial = Trial::new(run, fs, stringify!($name), plan);
                         let mut outcome = go!(trial.prepare());
                         if outcome.is_ok() {
                             outcome = go!($name(&trial));

@@ -4,6 +4,8 @@
 //! `TWINFS_MODEL_CASES` says how many lists are tried; proptest shrinks the one that fails.
 
 #![cfg(test)]
+//! `TWINFS_MODEL_CASES` says how many lists are tried, `TWINFS_SOAK=1` tries many; proptest shrinks
+//! the one that fails. `TWINFS_SEED` makes the lists of an earlier run again.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what must hold by panicking")]
 
 mod face;
@@ -14,7 +16,7 @@ mod plain;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use proptest::test_runner::TestCaseError;
+use proptest::test_runner::{RngSeed, TestCaseError};
 use twinfs::stores::local::{LocalOptions, LocalStore};
 use twinfs::stores::memory::MemoryStore;
 use twinfs::{AnyStore, Fs, blocking};
@@ -24,10 +26,17 @@ use self::operation::{Operation, operations};
 use self::plain::{Answer, Model, Quirks};
 
 fn cases(default: u32) -> ProptestConfig {
-    let cases =
-        std::env::var("TWINFS_MODEL_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(default);
-    // A failure is printed in full; it becomes a test of its own, not a seed in a file.
-    ProptestConfig { cases, max_shrink_iters: 20_000, failure_persistence: None, ..ProptestConfig::default() }
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let soak = if number("TWINFS_SOAK") == Some(1) { 25 } else { 1 };
+    let cases = number("TWINFS_MODEL_CASES").and_then(|cases| u32::try_from(cases).ok());
+    ProptestConfig {
+        cases: cases.unwrap_or(default * soak),
+        max_shrink_iters: 20_000,
+        rng_seed: number("TWINFS_SEED").map_or(RngSeed::Random, RngSeed::Fixed),
+        // A failure is printed in full; it becomes a test of its own, not a seed in a file.
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
 }
 
 /// Runs the operations on one face and on the model; gives the answers, for the other face.

@@ -336,7 +336,7 @@ trials! {
         same!(go!(t.tree())?, ["file"]);
     }
 
-    fn in_place_shows_at_once(t) needs [Write, WriteHandles, UpdateHandles, InPlace] {
+    fn in_place_shows_at_once(t) needs [Write, WriteHandles, UpdateHandles, IfAbsent, InPlace] {
         go!(t.put("file", b"old"))?;
         let in_place = |mode| OpenOptions::from(mode).publish(Publish::InPlace);
         let file = go!(t.open("file", in_place(Mode::Append)))?;

@@ -1,7 +1,7 @@
 //! The trials. This module is built once for each face: `go!` is a call of the face, `face_fn!` a
 //! function of it.
 
-use super::{FACE, File, Fs, Need, Outcome, Plan, Run, Store};
+use super::{FACE, File, Fs, Need, Options, Outcome, Plan, Run, Store};
 
 mod bulk;
 mod directories;
@@ -36,7 +36,7 @@ face_fn! {
 
 /// What every file of trials uses.
 mod prelude {
-    pub(super) use super::{File, Fs, Need, Outcome, Plan, Run, Store, Trial};
+    pub(super) use super::{File, Fs, Need, Options, Outcome, Plan, Run, Store, Trial};
     pub(super) use crate::conformance::{Failure, brief};
     pub(super) use crate::store::*;
     pub(super) use crate::{ErrorKind, FsPath};

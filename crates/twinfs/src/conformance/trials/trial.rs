@@ -29,15 +29,20 @@ pub(super) struct Trial<'a, S> {
     dir: String,
     run: &'a Run<'a>,
     name: &'static str,
+    plan: Plan,
 }
 
 impl<'a, S: Store> Trial<'a, S> {
-    pub(super) fn new(run: &'a Run<'a>, fs: &'a Fs<S>, name: &'static str) -> Self {
-        Self { fs, dir: run.dir_of(super::FACE, name), run, name }
+    pub(super) fn new(run: &'a Run<'a>, fs: &'a Fs<S>, name: &'static str, plan: Plan) -> Self {
+        Self { fs, dir: run.dir_of(super::FACE, name), run, name, plan }
     }
 
     pub(super) fn caps(&self) -> &Capabilities {
         &self.run.caps
+    }
+
+    pub(super) fn options(&self) -> &Options {
+        self.run.options
     }
 
     /// The trial's own directory.
@@ -91,11 +96,12 @@ impl<'a, S: Store> Trial<'a, S> {
     }
 
     face_fn! {
-        /// Puts a file, by the caller's way if there is one.
+        /// Puts a file, by the caller's way if there is one. Where a refusal is expected, by the
+        /// store, which may be the one to refuse.
         pub(super) fn put(&self, name: &str, data: &[u8]) -> Outcome {
             match &self.run.options.put {
-                Some(put) => put(&self.path(name)?, data)?,
-                None => {
+                Some(put) if self.plan == Plan::Run => put(&self.path(name)?, data)?,
+                _ => {
                     go!(self.fs.write_with(self.at(name), data, &quick()))?;
                 }
             }

@@ -8,7 +8,7 @@ fn unleased(mode: Mode) -> OpenOptions {
 }
 
 trials! {
-    fn a_second_writer_is_refused_at_open(t) needs [Write, WriteHandles, UpdateHandles, IfAbsent, Leases] {
+    fn a_second_writer_is_refused_at_open(t) needs [Write, WriteHandles, UpdateHandles, Leases] {
         let both: &[Publish] = if t.caps().in_place { &[Publish::Staged, Publish::InPlace] } else { &[Publish::Staged] };
         for first_publish in both {
             go!(t.put("file", b"old"))?;
@@ -71,7 +71,7 @@ trials! {
         same!(go!(t.get("d/file"))?, "3");
     }
 
-    fn the_second_to_commit_loses(t) needs [Write, WriteHandles, UpdateHandles, IfAbsent, IfVersion] {
+    fn the_second_to_commit_loses(t) needs [Write, WriteHandles, UpdateHandles, IfAbsent, Versions] {
         for mode in WRITING {
             for there in [true, false] {
                 if there == (mode == Mode::Create) || (!there && mode == Mode::Update) {
@@ -105,7 +105,7 @@ trials! {
     }
 
     fn a_change_by_any_other_verb_makes_the_writer_lose(t)
-        needs [Write, WriteHandles, UpdateHandles, IfAbsent, IfVersion]
+        needs [Write, WriteHandles, UpdateHandles, Versions]
     {
         for change in ["write", "same bytes", "copy", "rename", "publish", "remove", "moved away", "back again"] {
             go!(t.put("file", b"old"))?;
@@ -154,7 +154,7 @@ trials! {
         }
     }
 
-    fn a_held_path_takes_one_shot_writes(t) needs [Write, WriteHandles, IfVersion] {
+    fn a_held_path_takes_one_shot_writes(t) needs [Write, WriteHandles, Versions] {
         let writer = go!(t.open("file", Mode::Write))?;
         go!(t.put("file", b"one shot"))?;
         same!(go!(t.get("file"))?, "one shot");
@@ -190,7 +190,7 @@ trials! {
         same!(go!(t.tree())?, ["file"]);
     }
 
-    fn an_open_condition_is_checked_at_commit(t) needs [Write, WriteHandles, UpdateHandles, IfAbsent, IfVersion] {
+    fn an_open_condition_is_checked_at_commit(t) needs [Write, WriteHandles, UpdateHandles, IfVersion] {
         go!(t.put("file", b"old"))?;
         let version = go!(t.version("file"))?;
         let options = OpenOptions::from(Mode::Append).condition(Condition::IfVersion(version));
@@ -207,7 +207,7 @@ trials! {
         same!(go!(t.get("file"))?, "new+");
     }
 
-    fn a_loser_does_not_commit_later(t) needs [Write, WriteHandles, UpdateHandles, IfVersion] {
+    fn a_loser_does_not_commit_later(t) needs [Write, WriteHandles, UpdateHandles, Versions] {
         go!(t.put("file", b"old"))?;
         let writer = go!(t.open("file", unleased(Mode::Update)))?;
         go!(writer.write_at(0, "mine"))?;
