@@ -1,5 +1,7 @@
 //! The store `run+http://` against a server: the conformance suite over the wire, on both faces.
 
+#![cfg(test)]
+
 #[path = "run_files/servers.rs"]
 mod servers;
 

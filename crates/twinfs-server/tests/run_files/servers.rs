@@ -54,8 +54,8 @@ impl Drop for Kill {
 /// Kodosumi's own server, where `TWINFS_KODOSUMI_PYTHON` names a Python that has it; `None`, with the
 /// reason printed, otherwise.
 pub fn kodosumi() -> Option<Server> {
-    let Some(python) = std::env::var("TWINFS_KODOSUMI_PYTHON").ok().filter(|python| !python.is_empty()) else {
-        println!("skipped: TWINFS_KODOSUMI_PYTHON does not name a Python that has kodosumi");
+    let Some(python) = std::env::var_os("TWINFS_KODOSUMI_PYTHON").filter(|python| Path::new(python).exists()) else {
+        println!("SKIP: TWINFS_KODOSUMI_PYTHON does not name a Python that has kodosumi");
         return None;
     };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/kodosumi/real_server.py");

@@ -214,7 +214,7 @@ pub(crate) fn detach(future: impl Future<Output = ()> + Send + 'static) {
 }
 
 /// Runs a future on the network runtime and awaits its end, under any executor. Dropping what this
-/// returns aborts it.
+/// returns aborts it; nothing starts before its first poll.
 pub(crate) async fn run<T: Send + 'static>(
     future: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
