@@ -97,7 +97,12 @@ fn the_token_stays_secret() {
 
 #[test]
 fn urls_that_name_no_run_are_refused() {
-    for url in ["run+http://127.0.0.1:1", "run+http://127.0.0.1:1/", "run+http:///run", "run+http://h/run?colour=red"] {
+    for url in [
+        "run+http://127.0.0.1:1",
+        "run+http://127.0.0.1:1/",
+        "run+http:///run",
+        "run+http://h/run?colour=red",
+    ] {
         let error = twinfs::blocking::Fs::connect(url).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{url}");
     }

@@ -252,7 +252,8 @@ fn a_forked_child_has_connections_of_its_own_and_removes_nothing_of_its_parent()
     let child = unsafe { libc::fork() };
     if child == 0 {
         let lists = run.ls("out").is_ok_and(|files| files.len() == 20);
-        let refuses = download.next().is_some_and(|next| next.is_err_and(|error| error.kind() == ErrorKind::Closed));
+        let refuses =
+            download.next().is_some_and(|next| next.is_err_and(|error| error.kind() == ErrorKind::Closed));
         drop(download);
         drop(run);
         // SAFETY: ends the child at once, without the parent's exit handlers.

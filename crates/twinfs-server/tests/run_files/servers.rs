@@ -30,7 +30,11 @@ pub fn twinfs() -> Server {
 }
 
 /// A twinfs server in this process, over this file system.
-pub fn start(fs: twinfs::Fs, data: tempfile::TempDir, configure: impl FnOnce(&mut twinfs_server::Config)) -> Server {
+pub fn start(
+    fs: twinfs::Fs,
+    data: tempfile::TempDir,
+    configure: impl FnOnce(&mut twinfs_server::Config),
+) -> Server {
     let secret = b"a secret of the tests";
     let mut config = twinfs_server::Config::new(fs, secret);
     config.listen = "127.0.0.1:0".into();
@@ -54,7 +58,8 @@ impl Drop for Kill {
 /// Kodosumi's own server, where `TWINFS_KODOSUMI_PYTHON` names a Python that has it; `None`, with the
 /// reason printed, otherwise.
 pub fn kodosumi() -> Option<Server> {
-    let Some(python) = std::env::var_os("TWINFS_KODOSUMI_PYTHON").filter(|python| Path::new(python).exists()) else {
+    let Some(python) = std::env::var_os("TWINFS_KODOSUMI_PYTHON").filter(|python| Path::new(python).exists())
+    else {
         println!("SKIP: TWINFS_KODOSUMI_PYTHON does not name a Python that has kodosumi");
         return None;
     };
@@ -135,7 +140,8 @@ impl Cutter {
                     (&server, &client, towards == Towards::Client),
                 ] {
                     let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                    let (budget, counter) = (if counted { after_bytes } else { u64::MAX }, Arc::clone(&counter));
+                    let (budget, counter) =
+                        (if counted { after_bytes } else { u64::MAX }, Arc::clone(&counter));
                     thread::spawn(move || forward(from, to, budget, &counter, hidden));
                 }
             }

@@ -107,8 +107,9 @@ pub fn use_runtime(handle: Handle) -> Result<()> {
     let _section = fork::section();
     let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     if existing().is_some() {
-        return Err(Error::new(ErrorKind::AlreadyExists)
-            .with_message("the network runtime runs already; hand in your own before the first network operation"));
+        return Err(Error::new(ErrorKind::AlreadyExists).with_message(
+            "the network runtime runs already; hand in your own before the first network operation",
+        ));
     }
     install(handle, None);
     Ok(())
@@ -145,7 +146,8 @@ impl<T> OfProcess<T> {
         if self.is_here() {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Closed).with_message("this transfer was begun in the parent process, before the fork"))
+        Err(Error::new(ErrorKind::Closed)
+            .with_message("this transfer was begun in the parent process, before the fork"))
     }
 }
 

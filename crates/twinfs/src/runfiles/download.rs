@@ -125,13 +125,20 @@ impl Downloader {
         let (gone, staging_gone) = oneshot::channel();
         let (folder, staging) = pool::run(move || {
             let temporary = std::path::absolute(std::env::temp_dir()).map_err(Error::from_io)?;
-            let folder = tempfile::Builder::new().prefix("kodosumi-").tempdir_in(&temporary).map_err(Error::from_io)?;
+            let folder = tempfile::Builder::new()
+                .prefix("kodosumi-")
+                .tempdir_in(&temporary)
+                .map_err(Error::from_io)?;
             // Beside it, so that moving a file over is one rename; hidden, so that nobody takes it for one.
-            let dir = tempfile::Builder::new().prefix(".kodosumi-").tempdir_in(&temporary).map_err(Error::from_io)?;
+            let dir = tempfile::Builder::new()
+                .prefix(".kodosumi-")
+                .tempdir_in(&temporary)
+                .map_err(Error::from_io)?;
             Ok((folder, Arc::new(Staging { dir, _gone: gone })))
         })
         .await?;
-        let meter = Meter::new(self.callback.clone(), wanted.iter().map(|file| file.size).sum(), wanted.len());
+        let meter =
+            Meter::new(self.callback.clone(), wanted.iter().map(|file| file.size).sum(), wanted.len());
         let session = Arc::clone(&self.session);
         let pump = Pump::start(AHEAD, |sink| fetch_all(session, wanted, staging, meter, sink))?;
         Ok(Running { pump, folder, handed_out: false, arrived: None, staging_gone })

@@ -137,7 +137,8 @@ impl RunFile {
             let has_all = bytes.len().checked_sub(skipped).is_some_and(|rest| rest >= wanted);
             if !has_all {
                 // Only without a version to ask for can the file have become another one.
-                return Err(Error::new(ErrorKind::ConditionFailed).with_message("the file was replaced while it was read"));
+                return Err(Error::new(ErrorKind::ConditionFailed)
+                    .with_message("the file was replaced while it was read"));
             }
             Ok(bytes.slice(skipped..skipped + wanted))
         })
@@ -186,7 +187,8 @@ fn check(condition: &Condition, found: Option<&Head>) -> Result<()> {
 }
 
 fn lost() -> Error {
-    Error::new(ErrorKind::WouldBlock).with_message("another writer was first; nothing of this handle was written")
+    Error::new(ErrorKind::WouldBlock)
+        .with_message("another writer was first; nothing of this handle was written")
 }
 
 impl Writer {
@@ -208,7 +210,8 @@ impl Writer {
                 }
             },
         };
-        let writer = Self { mode, expected, asked: options.condition != Condition::None, spool: Spool::new() };
+        let writer =
+            Self { mode, expected, asked: options.condition != Condition::None, spool: Spool::new() };
         if let Some(Found { content: Content::Whole(mut response), .. }) = found {
             while let Some(block) = response.chunk().await.map_err(http::failure)? {
                 writer.spool.append(block).await?;
@@ -293,7 +296,8 @@ impl AsyncFile for RunFile {
         }
         let writer = self.active_writer()?;
         let bodies = writer.spool.bodies().await?;
-        let (wire, full, expected) = (Arc::clone(&self.store.wire), self.full.clone(), writer.expected.clone());
+        let (wire, full, expected) =
+            (Arc::clone(&self.store.wire), self.full.clone(), writer.expected.clone());
         let published = net::run(async move {
             let len = bodies().1;
             Ok(wire.put(&full, &expected, bodies).await?.written(len))
