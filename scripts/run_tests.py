@@ -87,6 +87,8 @@ def nextest(target: Path, soak: bool) -> Runner:
     profile = "soak" if soak else "default"
     ignored = ("--run-ignored", "all" if soak else "default")
     command = ("cargo", "nextest", "run", *WORKSPACE, "--profile", profile, *ignored)
+    # Installed for the tests in tests/kodosumi. Where it cannot be had, one test says so and is skipped.
+    kodosumi = ROOT / ".venv" / "kodosumi-3.12" / "bin" / "python"
     junit = target / "nextest" / profile / "junit.xml"
     return Runner(
         "nextest",
@@ -94,6 +96,7 @@ def nextest(target: Path, soak: bool) -> Runner:
         [command],
         [("packages",), ("cargo-nextest",)],
         minutes=24 * 60 if soak else 25,
+        environment={"TWINFS_KODOSUMI_PYTHON": str(kodosumi)},
         makes=[junit],
         skips=partial(nextest_skips, junit, soak),
     )

@@ -49,7 +49,8 @@ pub fn round_trip(server: &Server, temporary: &Path) {
     on_both_faces(server, "round-trip", |face| {
         assert_eq!(face.ls("in").unwrap(), []);
         assert_eq!(face.ls("/out/").unwrap(), []);
-        let local = folder(&[("a.txt", b"hello"), ("data/empty", b""), ("data/deep/large", &large), ("data2", b"2")]);
+        let local =
+            folder(&[("a.txt", b"hello"), ("data/empty", b""), ("data/deep/large", &large), ("data2", b"2")]);
         let batch = face.upload(local.path()).unwrap().expect("a batch");
         assert_eq!(batch.len(), 36);
         assert_eq!(paths(face, "out"), ["out/a.txt", "out/data/deep/large", "out/data/empty", "out/data2"]);
@@ -71,7 +72,10 @@ pub fn round_trip(server: &Server, temporary: &Path) {
             let arrived = face.download(path).unwrap();
             let common = arrived[0].ancestors().find(|above| above.parent() == Some(temporary)).unwrap();
             assert!(common.file_name().unwrap().to_str().unwrap().starts_with("kodosumi-"));
-            arrived.iter().map(|path| path.strip_prefix(common).unwrap().display().to_string()).collect::<Vec<_>>()
+            arrived
+                .iter()
+                .map(|path| path.strip_prefix(common).unwrap().display().to_string())
+                .collect::<Vec<_>>()
         };
         assert_eq!(relative("out"), ["a.txt", "data/deep/large", "data/empty", "data2"]);
         assert_eq!(relative("out/data"), ["deep/large", "empty"]);
@@ -103,7 +107,17 @@ fn clear(temporary: &Path) {
 }
 
 pub fn odd_names(server: &Server, temporary: &Path) {
-    let names = ["a b", "a#b?c&d=e", "100%", "%41%2F", "ünï/cødé 漢字", "q\"uote'", "plus+semi;colon", "~-_.x", "a\\b"];
+    let names = [
+        "a b",
+        "a#b?c&d=e",
+        "100%",
+        "%41%2F",
+        "ünï/cødé 漢字",
+        "q\"uote'",
+        "plus+semi;colon",
+        "~-_.x",
+        "a\\b",
+    ];
     on_both_faces(server, "odd-names", |face| {
         let files: Vec<(&str, &[u8])> = names.iter().map(|name| (*name, name.as_bytes())).collect();
         face.upload(folder(&files).path()).unwrap();

@@ -30,7 +30,11 @@ pub fn twinfs() -> Server {
 }
 
 /// A twinfs server in this process, over this file system.
-pub fn start(fs: twinfs::Fs, data: tempfile::TempDir, configure: impl FnOnce(&mut twinfs_server::Config)) -> Server {
+pub fn start(
+    fs: twinfs::Fs,
+    data: tempfile::TempDir,
+    configure: impl FnOnce(&mut twinfs_server::Config),
+) -> Server {
     let secret = b"a secret of the tests";
     let mut config = twinfs_server::Config::new(fs, secret);
     config.listen = "127.0.0.1:0".into();
@@ -54,8 +58,9 @@ impl Drop for Kill {
 /// Kodosumi's own server, where `TWINFS_KODOSUMI_PYTHON` names a Python that has it; `None`, with the
 /// reason printed, otherwise.
 pub fn kodosumi() -> Option<Server> {
-    let Ok(python) = std::env::var("TWINFS_KODOSUMI_PYTHON") else {
-        println!("skipped: TWINFS_KODOSUMI_PYTHON does not name a Python that has kodosumi");
+    let Some(python) = std::env::var_os("TWINFS_KODOSUMI_PYTHON").filter(|python| Path::new(python).exists())
+    else {
+        println!("SKIP: TWINFS_KODOSUMI_PYTHON does not name a Python that has kodosumi");
         return None;
     };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/kodosumi/real_server.py");
@@ -110,6 +115,15 @@ pub struct Cutter {
 
 impl Cutter {
     pub fn before(server: &Server, towards: Towards, after_bytes: u64) -> Self {
+        Self::start(server, towards, after_bytes, None)
+    }
+
+    /// A proxy that cuts nothing, and gives this header of the server another name.
+    pub fn hiding(server: &Server, header: &'static str) -> Self {
+        Self::start(server, Towards::Client, u64::MAX, Some(header))
+    }
+
+    fn start(server: &Server, towards: Towards, after_bytes: u64, hidden: Option<&'static str>) -> Self {
         let upstream = server.url.strip_prefix("http://").unwrap().to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -126,8 +140,9 @@ impl Cutter {
                     (&server, &client, towards == Towards::Client),
                 ] {
                     let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                    let (budget, counter) = (if counted { after_bytes } else { u64::MAX }, Arc::clone(&counter));
-                    thread::spawn(move || forward(from, to, budget, &counter));
+                    let (budget, counter) =
+                        (if counted { after_bytes } else { u64::MAX }, Arc::clone(&counter));
+                    thread::spawn(move || forward(from, to, budget, &counter, hidden));
                 }
             }
         });
@@ -147,7 +162,7 @@ impl Drop for Cutter {
     }
 }
 
-fn forward(mut from: TcpStream, mut to: TcpStream, mut budget: u64, cuts: &AtomicU64) {
+fn forward(mut from: TcpStream, mut to: TcpStream, mut budget: u64, cuts: &AtomicU64, hidden: Option<&str>) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let count = match from.read(&mut buffer) {
@@ -156,6 +171,11 @@ fn forward(mut from: TcpStream, mut to: TcpStream, mut budget: u64, cuts: &Atomi
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(_) => break,
         };
+        if let Some(hidden) = hidden.map(str::as_bytes)
+            && let Some(start) = buffer[..count].windows(hidden.len()).position(|window| window == hidden)
+        {
+            buffer[start] = b'x';
+        }
         let allowed = usize::try_from(budget).map_or(count, |budget| count.min(budget));
         if to.write_all(&buffer[..allowed]).is_err() {
             break;

@@ -21,7 +21,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may be silent, in either direction.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(300);
 /// Pauses before a request is sent again; one more try than there are pauses.
-const BACK_OFF: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(800)];
+const BACK_OFF: [Duration; 3] =
+    [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(800)];
 /// How much of the body of a refusal is kept, in bytes.
 const MAX_REFUSAL_BYTES: usize = 64 * 1024;
 /// How much of a body is allocated before its first byte has come, in bytes.
@@ -167,7 +168,8 @@ pub(crate) async fn send(retry: Retry, request: impl Fn() -> Result<RequestBuild
             Ok(response) => return Ok(response),
             Err(error) => error,
         };
-        let again = !error.is_timeout() && (error.is_connect() || retry == Retry::Idempotent && is_broken(&error));
+        let again =
+            !error.is_timeout() && (error.is_connect() || retry == Retry::Idempotent && is_broken(&error));
         match pauses.next() {
             Some(pause) if again => tokio::time::sleep(pause).await,
             _ => return Err(failure(error)),
@@ -177,7 +179,9 @@ pub(crate) async fn send(retry: Retry, request: impl Fn() -> Result<RequestBuild
 
 /// Whether the connection broke, as opposed to a request that could not be built.
 fn is_broken(error: &reqwest::Error) -> bool {
-    (error.is_request() || error.is_body() || error.is_decode()) && !error.is_redirect() && !error.is_builder()
+    (error.is_request() || error.is_body() || error.is_decode())
+        && !error.is_redirect()
+        && !error.is_builder()
 }
 
 /// A failure without an answer, as an error. The URL is left out: it may hold a password.
@@ -237,7 +241,9 @@ impl HttpStatus {
     /// Takes a response in, with as much of its body as comes.
     pub(crate) async fn read(mut response: Response) -> Self {
         let headers = (response.headers().iter())
-            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .map(|(name, value)| {
+                (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+            })
             .collect();
         let mut body = BytesMut::new();
         // A body that breaks off does not change what the status said.
@@ -321,7 +327,8 @@ pub(crate) fn announced(headers: &HeaderMap) -> Option<u64> {
 
 /// All of a body, which must not be longer than `max` bytes.
 pub(crate) async fn body(mut response: Response, max: usize) -> Result<Bytes> {
-    let too_large = || Error::new(ErrorKind::TooLarge).with_message("the server's answer is longer than it may be");
+    let too_large =
+        || Error::new(ErrorKind::TooLarge).with_message("the server's answer is longer than it may be");
     let announced = announced(response.headers());
     if announced.is_some_and(|len| len > max as u64) {
         return Err(too_large());
@@ -351,4 +358,3 @@ pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
 pub(crate) fn last_modified(headers: &HeaderMap) -> Option<SystemTime> {
     httpdate::parse_http_date(header(headers, "last-modified")?).ok()
 }
-

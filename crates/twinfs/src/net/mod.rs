@@ -107,8 +107,9 @@ pub fn use_runtime(handle: Handle) -> Result<()> {
     let _section = fork::section();
     let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     if existing().is_some() {
-        return Err(Error::new(ErrorKind::AlreadyExists)
-            .with_message("the network runtime runs already; hand in your own before the first network operation"));
+        return Err(Error::new(ErrorKind::AlreadyExists).with_message(
+            "the network runtime runs already; hand in your own before the first network operation",
+        ));
     }
     install(handle, None);
     Ok(())
@@ -131,11 +132,22 @@ impl<T> OfProcess<T> {
         self.generation == fork::generation()
     }
 
-    fn check(&self) -> Result<()> {
+    /// The value, unless this is a forked child.
+    pub(crate) fn into_inner(mut self) -> Option<T> {
+        let is_here = self.is_here();
+        // Whatever is done with the value, it is not done here once more.
+        self.generation = u64::MAX;
+        // SAFETY: taken once, here; the drop below passes it over, for no process has that generation.
+        is_here.then(|| unsafe { ManuallyDrop::take(&mut self.value) })
+    }
+
+    /// Refuses what was begun in the parent process.
+    pub(crate) fn check(&self) -> Result<()> {
         if self.is_here() {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Closed).with_message("this transfer was begun in the parent process, before the fork"))
+        Err(Error::new(ErrorKind::Closed)
+            .with_message("this transfer was begun in the parent process, before the fork"))
     }
 }
 
@@ -204,7 +216,7 @@ pub(crate) fn detach(future: impl Future<Output = ()> + Send + 'static) {
 }
 
 /// Runs a future on the network runtime and awaits its end, under any executor. Dropping what this
-/// returns aborts it.
+/// returns aborts it; nothing starts before its first poll.
 pub(crate) async fn run<T: Send + 'static>(
     future: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::progress::{Meter, ProgressCallback};
 use super::session::{Session, is_below};
 use crate::error::{Error, ErrorContext, ErrorKind, Operation, Result};
-use crate::net::{self, Pump, Sink};
+use crate::net::{self, OfProcess, Pump, Sink};
 use crate::path::FsPath;
 use crate::pool;
 use crate::stores::run::fetch::Fetch;
@@ -39,7 +39,8 @@ pub(super) struct Downloader {
 
 enum State {
     Fresh,
-    Running(Running),
+    /// In a forked child the folders are the parent's, and not to be removed.
+    Running(OfProcess<Running>),
     Ended,
 }
 
@@ -103,9 +104,10 @@ impl Downloader {
     async fn advance(&mut self) -> Result<Option<PathBuf>> {
         if let State::Fresh = self.state {
             self.session.path(self.path.as_str())?;
-            self.state = State::Running(self.start().await?);
+            self.state = State::Running(OfProcess::new(self.start().await?));
         }
         let State::Running(running) = &mut self.state else { return Ok(None) };
+        running.check()?;
         if running.arrived.is_none() {
             running.arrived = running.pump.next().await.transpose()?;
         }
@@ -123,13 +125,20 @@ impl Downloader {
         let (gone, staging_gone) = oneshot::channel();
         let (folder, staging) = pool::run(move || {
             let temporary = std::path::absolute(std::env::temp_dir()).map_err(Error::from_io)?;
-            let folder = tempfile::Builder::new().prefix("kodosumi-").tempdir_in(&temporary).map_err(Error::from_io)?;
+            let folder = tempfile::Builder::new()
+                .prefix("kodosumi-")
+                .tempdir_in(&temporary)
+                .map_err(Error::from_io)?;
             // Beside it, so that moving a file over is one rename; hidden, so that nobody takes it for one.
-            let dir = tempfile::Builder::new().prefix(".kodosumi-").tempdir_in(&temporary).map_err(Error::from_io)?;
+            let dir = tempfile::Builder::new()
+                .prefix(".kodosumi-")
+                .tempdir_in(&temporary)
+                .map_err(Error::from_io)?;
             Ok((folder, Arc::new(Staging { dir, _gone: gone })))
         })
         .await?;
-        let meter = Meter::new(self.callback.clone(), wanted.iter().map(|file| file.size).sum(), wanted.len());
+        let meter =
+            Meter::new(self.callback.clone(), wanted.iter().map(|file| file.size).sum(), wanted.len());
         let session = Arc::clone(&self.session);
         let pump = Pump::start(AHEAD, |sink| fetch_all(session, wanted, staging, meter, sink))?;
         Ok(Running { pump, folder, handed_out: false, arrived: None, staging_gone })
@@ -138,6 +147,7 @@ impl Downloader {
     /// Ends the download. Paths handed out stay; everything else is gone when this returns.
     pub(super) async fn close(&mut self) {
         let State::Running(running) = std::mem::replace(&mut self.state, State::Ended) else { return };
+        let Some(running) = running.into_inner() else { return };
         let Running { pump, folder, handed_out, arrived, staging_gone } = running;
         drop((pump, arrived));
         if handed_out {
@@ -155,6 +165,7 @@ impl Downloader {
 impl Drop for Downloader {
     fn drop(&mut self) {
         if let State::Running(running) = std::mem::replace(&mut self.state, State::Ended)
+            && let Some(running) = running.into_inner()
             && running.handed_out
         {
             let _ = running.folder.keep();

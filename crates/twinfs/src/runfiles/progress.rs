@@ -35,7 +35,13 @@ pub(super) struct Meter {
 impl Meter {
     pub(super) fn new(callback: Option<ProgressCallback>, total_bytes: u64, total_files: usize) -> Arc<Self> {
         let total_files = total_files as u64;
-        Arc::new(Self { callback, total_bytes, total_files, bytes: AtomicU64::new(0), files: AtomicU64::new(0) })
+        Arc::new(Self {
+            callback,
+            total_bytes,
+            total_files,
+            bytes: AtomicU64::new(0),
+            files: AtomicU64::new(0),
+        })
     }
 
     fn tell(&self, path: &Arc<str>) {
@@ -70,6 +76,9 @@ impl Meter {
 
 impl fmt::Debug for Meter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Meter").field("bytes", &self.bytes).field("files", &self.files).finish_non_exhaustive()
+        f.debug_struct("Meter")
+            .field("bytes", &self.bytes)
+            .field("files", &self.files)
+            .finish_non_exhaustive()
     }
 }

@@ -83,7 +83,8 @@ impl Upload {
     async fn run(&self, files: Vec<LocalFile>) -> Result<()> {
         // In order, so that files appear in the order they have locally, and in groups, so that neither
         // side holds more unfinished uploads than a group has.
-        let mut sent = stream::iter(files).map(|file| self.file(file)).buffered(FILES).try_chunks(COMPLETED_AT_ONCE);
+        let mut sent =
+            stream::iter(files).map(|file| self.file(file)).buffered(FILES).try_chunks(COMPLETED_AT_ONCE);
         loop {
             match sent.next().await {
                 Some(Ok(group)) => self.complete(&group).await?,
@@ -154,7 +155,8 @@ impl Upload {
         let failed = items.iter().zip(answers).find_map(|((_, item), answer)| Some((item, answer.error?)));
         if let Some((item, words)) = failed {
             // After a broken connection, the first try may have been carried out without our hearing of it.
-            let lost_answer = breaks > 0 && words.starts_with("Invalid upload ID") && self.are_there(items).await?;
+            let lost_answer =
+                breaks > 0 && words.starts_with("Invalid upload ID") && self.are_there(items).await?;
             if !lost_answer {
                 return Err(refused(ErrorKind::Io, &format!("'{}'", item.filename.escape_debug()), &words));
             }
@@ -349,7 +351,11 @@ fn local_files(local: &Path) -> Result<Vec<LocalFile>> {
     let metadata = fs::metadata(local).map_err(at(local))?;
     if !metadata.is_dir() {
         let name = local.file_name().unwrap_or_default();
-        return Ok(vec![LocalFile { name: name_of(Path::new(name))?, path: local.to_owned(), len: metadata.len() }]);
+        return Ok(vec![LocalFile {
+            name: name_of(Path::new(name))?,
+            path: local.to_owned(),
+            len: metadata.len(),
+        }]);
     }
     let mut files = Vec::new();
     let mut folders = vec![local.to_owned()];
@@ -377,7 +383,9 @@ fn local_files(local: &Path) -> Result<Vec<LocalFile>> {
 fn name_of(relative: &Path) -> Result<Arc<str>> {
     let path = FsPath::from_bytes(relative.as_os_str().as_encoded_bytes())?;
     if path.is_root() {
-        return Err(Error::new(ErrorKind::InvalidInput).with_message("this local path has no name to upload under"));
+        return Err(
+            Error::new(ErrorKind::InvalidInput).with_message("this local path has no name to upload under")
+        );
     }
     Ok(path.as_str().into())
 }
@@ -397,7 +405,8 @@ mod tests {
         std::os::unix::fs::symlink("z", at("link")).unwrap();
         std::os::unix::fs::symlink("nowhere", at("dangling")).unwrap();
         std::os::unix::fs::symlink("b", at("folder")).unwrap();
-        let names: Vec<_> = local_files(folder.path()).unwrap().iter().map(|file| file.name.to_string()).collect();
+        let names: Vec<_> =
+            local_files(folder.path()).unwrap().iter().map(|file| file.name.to_string()).collect();
         assert_eq!(names, ["b-a", "b/c/x", "link", "z"]);
         assert_eq!(&*local_files(&at("b/c/x")).unwrap()[0].name, "x");
         assert_eq!(local_files(&at("none")).map(|_| ()).unwrap_err().kind(), ErrorKind::NotFound);

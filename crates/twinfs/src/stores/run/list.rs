@@ -76,7 +76,8 @@ fn below(files: Vec<FileInfo>, store: &RunStore, path: &FsPath, options: &ListOp
         let Some(relative) = full.strip_prefix(&store.root) else { continue };
         let file_path = FsPath::new(relative)?;
         let Some(names) = file_path.strip_prefix(path).filter(|names| !names.is_empty()) else { continue };
-        let slashes = names.match_indices('/').map(|(slash, _)| file_path.as_str().len() - names.len() + slash);
+        let slashes =
+            names.match_indices('/').map(|(slash, _)| file_path.as_str().len() - names.len() + slash);
         for slash in slashes {
             let name = file_path.as_str().get(..slash).unwrap_or_default();
             if last.as_ref().is_none_or(|last| !is_at_or_below(last, name)) {
@@ -106,8 +107,10 @@ mod tests {
     use super::*;
 
     fn names(files: &[&str], path: &str, depth: Depth) -> Vec<String> {
-        let store = RunStore::new("run", "http://127.0.0.1:1", "").unwrap().below(FsPath::new("out").unwrap());
-        let files = files.iter().map(|name| FileInfo { path: format!("out/{name}"), size: 1, last_modified: 1.5 });
+        let store =
+            RunStore::new("run", "http://127.0.0.1:1", "").unwrap().below(FsPath::new("out").unwrap());
+        let files =
+            files.iter().map(|name| FileInfo { path: format!("out/{name}"), size: 1, last_modified: 1.5 });
         let options = ListOptions { depth, ..ListOptions::default() };
         let entries = below(files.collect(), &store, &FsPath::new(path).unwrap(), &options).unwrap();
         let shown = |entry: &Entry| format!("{}{}", entry.path, if entry.is_dir() { "/" } else { "" });

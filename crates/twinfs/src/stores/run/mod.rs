@@ -111,8 +111,9 @@ impl RunStore {
         match self.readable(path) {
             Ok(Place::Below(full)) if !path.is_root() => Ok(full),
             Ok(_) => Err(ErrorKind::IsADirectory.into()),
-            Err(_) => Err(Error::new(ErrorKind::PermissionDenied)
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(Error::new(ErrorKind::PermissionDenied)
                 .with_message("a run has the folders 'in' and 'out', and nothing beside them")),
+            Err(error) => Err(error),
         }
     }
 
@@ -241,23 +242,31 @@ impl RunStore {
         }
     }
 
-    /// Moves or copies on the server.
-    async fn transfer(&self, how: Transfer, from: &FsPath, to: &FsPath, options: &MoveOptions) -> Result<Metadata> {
+    /// Moves or copies on the server; gives the path in the run where it is then.
+    async fn transfer(
+        &self,
+        how: Transfer,
+        from: &FsPath,
+        to: &FsPath,
+        options: &MoveOptions,
+    ) -> Result<FsPath> {
         let ends = match (how, self.readable(from)?) {
             (_, Place::Below(source)) if !from.is_root() => self.writable(to).map(|target| (source, target)),
             (Transfer::Copy, _) => Err(ErrorKind::IsADirectory.into()),
             (Transfer::Move, _) => Err(always_there()),
         };
         let (source, target) = match ends {
-            Err(error) if how == Transfer::Move && error.kind() == ErrorKind::IsADirectory => Err(always_there()),
+            Err(error) if how == Transfer::Move && error.kind() == ErrorKind::IsADirectory => {
+                Err(always_there())
+            }
             ends => ends,
         }?;
         if let Condition::IfVersion(version) = &options.condition {
             check_version(Some(version))?;
         }
         self.require_parent(to, options.parents).await?;
-        let head = self.wire.transfer(how, &source, &target, &options.condition).await?;
-        Ok(head.metadata())
+        self.wire.transfer(how, &source, &target, &options.condition).await?;
+        Ok(target)
     }
 }
 
@@ -294,7 +303,11 @@ impl Head {
         if self.is_dir {
             return Metadata::new(EntryKind::Directory, 0);
         }
-        Metadata { modified: self.modified, version: self.version, ..Metadata::new(EntryKind::File, self.len) }
+        Metadata {
+            modified: self.modified,
+            version: self.version,
+            ..Metadata::new(EntryKind::File, self.len)
+        }
     }
 
     /// What stands there after a write of so many bytes.
@@ -371,9 +384,14 @@ impl AsyncStore for RunStore {
         on_network!(store => store.write_here(&path, data, &options).await)
     }
 
-    async fn write_many(&self, items: &[WriteItem<'_>], options: &WriteOptions) -> Result<Vec<Result<Metadata>>> {
+    async fn write_many(
+        &self,
+        items: &[WriteItem<'_>],
+        options: &WriteOptions,
+    ) -> Result<Vec<Result<Metadata>>> {
         let (store, options) = (self, Arc::new(options.clone()));
-        let owned = |item: &WriteItem<'_>| (item.path.clone(), item.data.clone().into_bytes(), Arc::clone(&options));
+        let owned =
+            |item: &WriteItem<'_>| (item.path.clone(), item.data.clone().into_bytes(), Arc::clone(&options));
         let items: Vec<_> = items.iter().map(owned).collect();
         many!(store, items, |item| store.write_here(&item.0, item.1, &item.2).await)
     }
@@ -415,7 +433,10 @@ impl AsyncStore for RunStore {
 
     async fn copy(&self, from: &FsPath, to: &FsPath, options: &MoveOptions) -> Result<Metadata> {
         let (store, from, to, options) = (self, from.clone(), to.clone(), options.clone());
-        on_network!(store => store.transfer(Transfer::Copy, &from, &to, &options).await)
+        on_network!(store => {
+            let target = store.transfer(Transfer::Copy, &from, &to, &options).await?;
+            Ok(store.wire.head(&target).await?.metadata())
+        })
     }
 
     async fn stage(&self, _options: &StageOptions) -> Result<StagedId> {

@@ -205,7 +205,10 @@ mod tests {
             write(3 * unit, "abc");
             write(0, "xyz");
             assert_eq!(park_on(spool.len()).unwrap(), 3 * unit + 3);
-            assert_eq!(park_on(spool.read_at(3 * unit - 1, 100)).unwrap(), if unit == 1 { "zabc" } else { "\0abc" });
+            assert_eq!(
+                park_on(spool.read_at(3 * unit - 1, 100)).unwrap(),
+                if unit == 1 { "zabc" } else { "\0abc" }
+            );
             assert_eq!(park_on(spool.read_at(4 * unit, 100)).unwrap().len(), if unit == 1 { 2 } else { 0 });
             park_on(spool.append("!".into())).unwrap();
             park_on(spool.set_len(3 * unit + 6)).unwrap();

@@ -132,7 +132,8 @@ impl Wire {
         let invalid = |words: &'static str| {
             Error::new(ErrorKind::InvalidInput).with_operation(Operation::Connect).with_message(words)
         };
-        let parsed = Url::parse(url).map_err(|_| invalid("the server's URL must be like http://host:port"))?;
+        let parsed =
+            Url::parse(url).map_err(|_| invalid("the server's URL must be like http://host:port"))?;
         if !matches!(parsed.scheme(), "http" | "https") || !parsed.has_host() {
             return Err(invalid("the server's URL must start with http:// or https://"));
         }
@@ -195,7 +196,12 @@ impl Wire {
     }
 
     /// Asks for a file, or a range of it: 200, 206, or 416 where the range is past the end.
-    pub(crate) async fn get(&self, path: &FsPath, range: ByteRange, version: Option<&Version>) -> Result<Response> {
+    pub(crate) async fn get(
+        &self,
+        path: &FsPath,
+        range: ByteRange,
+        version: Option<&Version>,
+    ) -> Result<Response> {
         let url = self.url_of(path);
         let request = || {
             let mut request = self.request(Method::GET, &url)?;
@@ -236,7 +242,7 @@ impl Wire {
         from: &FsPath,
         to: &FsPath,
         condition: &Condition,
-    ) -> Result<Head> {
+    ) -> Result<()> {
         let url = self.url_of(to);
         let parts: Vec<String> =
             from.components().map(|part| utf8_percent_encode(part, SEGMENT).to_string()).collect();
@@ -244,8 +250,7 @@ impl Wire {
             let request = self.request(Method::PUT, &url)?.header(how.header(), parts.join("/"));
             Ok(on_condition(request.header(header::CONTENT_LENGTH, 0), condition))
         };
-        let response = http::expect(http::send(Retry::Unsent, request).await?, &[201, 204]).await?;
-        Ok(head_of(&response))
+        http::expect(http::send(Retry::Unsent, request).await?, &[201, 204]).await.map(drop)
     }
 
     /// Removes a file, or a directory with everything in it.
@@ -341,7 +346,9 @@ impl Wire {
     ) -> Result<Vec<Completed>> {
         let batch = utf8_percent_encode(batch_id, SEGMENT);
         let url = format!("{}/complete/{}/{batch}/out", self.base, self.run);
-        let response = http::send(Retry::Unsent, || Ok(self.request(Method::POST, &url)?.json(&CompleteItems(items)))).await?;
+        let response =
+            http::send(Retry::Unsent, || Ok(self.request(Method::POST, &url)?.json(&CompleteItems(items))))
+                .await?;
         answer(http::expect(response, &[201]).await?).await
     }
 
@@ -357,7 +364,9 @@ fn on_condition(request: RequestBuilder, condition: &Condition) -> RequestBuilde
     match condition {
         Condition::None => request,
         Condition::IfAbsent => request.header(header::IF_NONE_MATCH, "*"),
-        Condition::IfVersion(version) => request.header(header::IF_MATCH, format!("\"{}\"", version.as_str())),
+        Condition::IfVersion(version) => {
+            request.header(header::IF_MATCH, format!("\"{}\"", version.as_str()))
+        }
     }
 }
 
@@ -389,7 +398,8 @@ fn is_listing(response: &Response) -> bool {
 pub(crate) fn head_of(response: &Response) -> Head {
     let headers = response.headers();
     // `bytes 0-0/LEN` and `bytes */LEN`: RFC 9110, section 14.4.
-    let whole = http::header(headers, "content-range").and_then(|range| range.rsplit_once('/')?.1.parse().ok());
+    let whole =
+        http::header(headers, "content-range").and_then(|range| range.rsplit_once('/')?.1.parse().ok());
     let etag = http::header(headers, "etag");
     Head {
         is_dir: is_listing(response),
@@ -438,7 +448,9 @@ async fn answer<T: serde::de::DeserializeOwned>(response: Response) -> Result<T>
 
 fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T> {
     serde_json::from_slice(body).map_err(|error| {
-        Error::new(ErrorKind::Io).with_message("the server's answer is not what this API says").with_source(error)
+        Error::new(ErrorKind::Io)
+            .with_message("the server's answer is not what this API says")
+            .with_source(error)
     })
 }
 
