@@ -6,5 +6,6 @@
 mod copy;
 mod files;
 mod output;
+mod remote;
 mod run;
 mod serve;
