@@ -63,7 +63,7 @@ def random_reads(setting: Setting) -> Outcomes:
             lambda file, offset: file.read_at(offset, READ),
             setting.runner.run(opened(lambda: fs.open("file", "rb"))),
         )
-        sync_file = sync_fs.open("file", "rb").__enter__()
+        sync_file = sync_fs.open("file", "rb", buffering=0)
         contest.enter(
             "twinfs.SyncFile.read_at",
             lambda: sum(len(sync_file.read_at(offset, READ)) for offset in offsets),
@@ -160,8 +160,8 @@ def stream_read(setting: Setting) -> Outcomes:
         import twinfs
 
         sync, concurrent = twinfs.SyncFileSystem(str(folder)), twinfs.AsyncFileSystem(str(folder))
-        enter_sync(peers.SYNC, lambda: sync.open("file", "rb"))
-        enter(peers.ASYNC, lambda: concurrent.open("file", "rb"))
+        enter_sync(peers.SYNC, lambda: sync.open("file", "rb", buffering=0))
+        enter(peers.ASYNC, lambda: concurrent.open("file", "rb", buffering=0))
     if peers.present("aiofiles"):
         import aiofiles
 
@@ -239,8 +239,8 @@ def stream_write(setting: Setting) -> Outcomes:
         import twinfs
 
         sync, concurrent = twinfs.SyncFileSystem(str(folder)), twinfs.AsyncFileSystem(str(folder))
-        enter_sync(peers.SYNC, lambda: sync.open("file", "wb"))
-        enter(peers.ASYNC, lambda: concurrent.open("file", "wb"))
+        enter_sync(peers.SYNC, lambda: sync.open("file", "wb", buffering=0))
+        enter(peers.ASYNC, lambda: concurrent.open("file", "wb", buffering=0))
     if peers.present("aiofiles"):
         import aiofiles
 

@@ -222,11 +222,18 @@ def listers(folder: Path) -> dict[str, Callable[[], int | Awaitable[int]]]:
 
         async def with_async_walk() -> int:
             total = 0
-            async for entry in concurrent.walk():
-                total += entry.size or 0
+            async for entry in concurrent.walk(detail=True):
+                total += entry.size
             return total
 
-        found[SYNC] = lambda: sum(entry.size or 0 for entry in sync.walk())
+        def in_one_list() -> int:
+            return sum(entry.size for entry in sync.list(detail=True, recursive=True))
+
+        found[SYNC] = lambda: sum(entry.size for entry in sync.walk(detail=True))
+        found[f"{SYNC}, unordered"] = lambda: sum(
+            entry.size for entry in sync.walk(detail=True, ordered=False)
+        )
+        found[f"{SYNC}, one list"] = in_one_list
         found[ASYNC] = with_async_walk
     if present("fsspec"):
         from fsspec.implementations.local import LocalFileSystem
