@@ -1,5 +1,6 @@
 //! Run files, on both faces, against real servers.
 
+mod client;
 mod face;
 mod scenarios;
 mod servers;
