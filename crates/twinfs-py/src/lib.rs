@@ -12,6 +12,7 @@
 //! | `operation` | the awaitable that every asyncio method returns |
 //! | `records` | `Metadata`, `Entry` and the like |
 //! | `results` | results as Python objects |
+//! | `runfiles` | the client of a run's files, under `twinfs.kodosumi` |
 //! | `verbs` | the verbs of a file system, each once for both faces |
 
 mod arguments;
@@ -26,6 +27,7 @@ mod operation;
 mod process;
 mod records;
 mod results;
+mod runfiles;
 mod verbs;
 
 use pyo3::prelude::*;
@@ -49,6 +51,11 @@ mod _twinfs {
     use crate::completion::stop_notifier;
     #[pymodule_export]
     use crate::records::{DiskUsage, Entry, Metadata, Staged};
+
+    #[pymodule_export]
+    use crate::runfiles::{
+        AsyncRunClient, AsyncRunDownload, AsyncRunStream, RunClient, RunDownload, RunStream,
+    };
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

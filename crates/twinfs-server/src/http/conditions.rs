@@ -12,17 +12,24 @@ pub(crate) struct Validators {
     pub(crate) etag: Option<String>,
     /// To the second, as HTTP dates are.
     pub(crate) modified: Option<SystemTime>,
+    /// In seconds with their fraction, as listings say it.
+    pub(crate) exactly: Option<f64>,
 }
+
+/// The time of the last change as in a listing, for clients that compare the two.
+const TWINFS_MODIFIED: HeaderName = HeaderName::from_static("twinfs-modified");
 
 impl Validators {
     pub(crate) fn of(metadata: &Metadata) -> Self {
+        let since_epoch = metadata.modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         Self {
             etag: metadata.version.as_ref().and_then(etag),
-            modified: metadata.modified.filter(|time| *time >= UNIX_EPOCH).map(to_second),
+            modified: metadata.modified.filter(|_| since_epoch.is_some()).map(to_second),
+            exactly: since_epoch.map(|since| since.as_secs_f64()),
         }
     }
 
-    /// Adds `ETag` and `Last-Modified`.
+    /// Adds `ETag`, `Last-Modified` and `Twinfs-Modified`.
     pub(crate) fn write(&self, headers: &mut HeaderMap) {
         if let Some(Ok(etag)) = self.etag.as_deref().map(HeaderValue::from_str) {
             headers.insert(header::ETAG, etag);
@@ -31,6 +38,9 @@ impl Validators {
             self.modified.map(|time| HeaderValue::from_str(&httpdate::fmt_http_date(time)))
         {
             headers.insert(header::LAST_MODIFIED, date);
+        }
+        if let Some(Ok(exactly)) = self.exactly.map(|seconds| HeaderValue::from_str(&seconds.to_string())) {
+            headers.insert(TWINFS_MODIFIED, exactly);
         }
     }
 }
@@ -167,6 +177,7 @@ mod tests {
         Validators {
             etag: Some("\"a,b\"".into()),
             modified: Some(UNIX_EPOCH + Duration::from_secs(784_111_777)),
+            exactly: None,
         }
     }
 

@@ -4,6 +4,7 @@ mod files;
 mod health;
 mod listing;
 mod login;
+mod transfer;
 mod uploads;
 mod write;
 

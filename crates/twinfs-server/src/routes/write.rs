@@ -13,6 +13,7 @@ use futures_util::future::try_join;
 use twinfs::{Condition, ErrorKind, FsPath, Metadata, STREAM_BLOCK, StatOptions};
 
 use super::files::condition_failed;
+use super::transfer::{Transfer, transfer};
 use crate::app::App;
 use crate::auth::User;
 use crate::http::body;
@@ -21,7 +22,7 @@ use crate::http::error::{ApiError, ApiResult};
 use crate::http::target::RunPath;
 use crate::upload::usage::OverLimit;
 
-/// Writes a file from the body: 201 where there was none, 204 where there was one. The old one is there
+/// Writes a file from the body, or from another path of the run that a header names: 201 where there was none, 204 where there was one. The old one is there
 /// until the new one is, whole and durable.
 pub(super) async fn put(
     State(app): State<Arc<App>>,
@@ -42,6 +43,10 @@ pub(super) async fn put(
         return Err(OverLimit::Bytes(app.limits.bytes_per_user).into());
     }
     let present = look(&app, &target.path).await?;
+    if let Some(source) = Transfer::read(&headers, &user, &fid)? {
+        let condition = condition(&headers, present.as_ref())?;
+        return transfer(&app, source, &target, condition, present.is_some()).await;
+    }
     if present.as_ref().is_some_and(Metadata::is_dir) {
         return Err(twinfs::Error::new(ErrorKind::IsADirectory).into());
     }

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod client;
 mod face;
 mod scenarios;
 mod servers;

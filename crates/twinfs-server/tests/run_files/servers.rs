@@ -54,7 +54,7 @@ impl Drop for Kill {
 /// Kodosumi's own server, where `TWINFS_KODOSUMI_PYTHON` names a Python that has it; `None`, with the
 /// reason printed, otherwise.
 pub fn kodosumi() -> Option<Server> {
-    let Ok(python) = std::env::var("TWINFS_KODOSUMI_PYTHON") else {
+    let Some(python) = std::env::var("TWINFS_KODOSUMI_PYTHON").ok().filter(|python| !python.is_empty()) else {
         println!("skipped: TWINFS_KODOSUMI_PYTHON does not name a Python that has kodosumi");
         return None;
     };
@@ -110,6 +110,15 @@ pub struct Cutter {
 
 impl Cutter {
     pub fn before(server: &Server, towards: Towards, after_bytes: u64) -> Self {
+        Self::start(server, towards, after_bytes, None)
+    }
+
+    /// A proxy that cuts nothing, and gives this header of the server another name.
+    pub fn hiding(server: &Server, header: &'static str) -> Self {
+        Self::start(server, Towards::Client, u64::MAX, Some(header))
+    }
+
+    fn start(server: &Server, towards: Towards, after_bytes: u64, hidden: Option<&'static str>) -> Self {
         let upstream = server.url.strip_prefix("http://").unwrap().to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -127,7 +136,7 @@ impl Cutter {
                 ] {
                     let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
                     let (budget, counter) = (if counted { after_bytes } else { u64::MAX }, Arc::clone(&counter));
-                    thread::spawn(move || forward(from, to, budget, &counter));
+                    thread::spawn(move || forward(from, to, budget, &counter, hidden));
                 }
             }
         });
@@ -147,7 +156,7 @@ impl Drop for Cutter {
     }
 }
 
-fn forward(mut from: TcpStream, mut to: TcpStream, mut budget: u64, cuts: &AtomicU64) {
+fn forward(mut from: TcpStream, mut to: TcpStream, mut budget: u64, cuts: &AtomicU64, hidden: Option<&str>) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let count = match from.read(&mut buffer) {
@@ -156,6 +165,11 @@ fn forward(mut from: TcpStream, mut to: TcpStream, mut budget: u64, cuts: &Atomi
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(_) => break,
         };
+        if let Some(hidden) = hidden.map(str::as_bytes)
+            && let Some(start) = buffer[..count].windows(hidden.len()).position(|window| window == hidden)
+        {
+            buffer[start] = b'x';
+        }
         let allowed = usize::try_from(budget).map_or(count, |budget| count.min(budget));
         if to.write_all(&buffer[..allowed]).is_err() {
             break;

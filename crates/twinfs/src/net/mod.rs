@@ -131,7 +131,17 @@ impl<T> OfProcess<T> {
         self.generation == fork::generation()
     }
 
-    fn check(&self) -> Result<()> {
+    /// The value, unless this is a forked child.
+    pub(crate) fn into_inner(mut self) -> Option<T> {
+        let is_here = self.is_here();
+        // Whatever is done with the value, it is not done here once more.
+        self.generation = u64::MAX;
+        // SAFETY: taken once, here; the drop below passes it over, for no process has that generation.
+        is_here.then(|| unsafe { ManuallyDrop::take(&mut self.value) })
+    }
+
+    /// Refuses what was begun in the parent process.
+    pub(crate) fn check(&self) -> Result<()> {
         if self.is_here() {
             return Ok(());
         }

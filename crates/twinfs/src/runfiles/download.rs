@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::progress::{Meter, ProgressCallback};
 use super::session::{Session, is_below};
 use crate::error::{Error, ErrorContext, ErrorKind, Operation, Result};
-use crate::net::{self, Pump, Sink};
+use crate::net::{self, OfProcess, Pump, Sink};
 use crate::path::FsPath;
 use crate::pool;
 use crate::stores::run::fetch::Fetch;
@@ -39,7 +39,8 @@ pub(super) struct Downloader {
 
 enum State {
     Fresh,
-    Running(Running),
+    /// In a forked child the folders are the parent's, and not to be removed.
+    Running(OfProcess<Running>),
     Ended,
 }
 
@@ -103,9 +104,10 @@ impl Downloader {
     async fn advance(&mut self) -> Result<Option<PathBuf>> {
         if let State::Fresh = self.state {
             self.session.path(self.path.as_str())?;
-            self.state = State::Running(self.start().await?);
+            self.state = State::Running(OfProcess::new(self.start().await?));
         }
         let State::Running(running) = &mut self.state else { return Ok(None) };
+        running.check()?;
         if running.arrived.is_none() {
             running.arrived = running.pump.next().await.transpose()?;
         }
@@ -138,6 +140,7 @@ impl Downloader {
     /// Ends the download. Paths handed out stay; everything else is gone when this returns.
     pub(super) async fn close(&mut self) {
         let State::Running(running) = std::mem::replace(&mut self.state, State::Ended) else { return };
+        let Some(running) = running.into_inner() else { return };
         let Running { pump, folder, handed_out, arrived, staging_gone } = running;
         drop((pump, arrived));
         if handed_out {
@@ -155,6 +158,7 @@ impl Downloader {
 impl Drop for Downloader {
     fn drop(&mut self) {
         if let State::Running(running) = std::mem::replace(&mut self.state, State::Ended)
+            && let Some(running) = running.into_inner()
             && running.handed_out
         {
             let _ = running.folder.keep();

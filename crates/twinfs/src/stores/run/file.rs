@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use bytes::Bytes;
+use reqwest::Response;
 
 use super::spool::Spool;
 use super::wire::{self, Head};
@@ -51,7 +52,14 @@ const CLOSED: u8 = 2;
 /// What stands at a path when a handle is opened.
 struct Found {
     head: Head,
-    first: Bytes,
+    content: Content,
+}
+
+/// What of the content comes with the look.
+enum Content {
+    Nothing,
+    First(Bytes),
+    Whole(Response),
 }
 
 impl RunFile {
@@ -68,13 +76,14 @@ impl RunFile {
         let found = look(&store, &full, options.mode).await?;
         let kind = match options.mode {
             Mode::Read => {
-                let Found { head, first } = found.ok_or(ErrorKind::NotFound)?;
+                let Found { head, content } = found.ok_or(ErrorKind::NotFound)?;
                 check(&options.condition, Some(&head))?;
+                let first = if let Content::First(first) = content { first } else { Bytes::new() };
                 Kind::Reader { head, first }
             }
             _ => {
                 store.require_parent(&path, options.parents).await?;
-                Kind::Writer(OfProcess::new(Writer::open(&store, &full, &options, found).await?))
+                Kind::Writer(OfProcess::new(Writer::open(&options, found).await?))
             }
         };
         Ok(Self { store, full, state: AtomicU8::new(OPEN), kind })
@@ -136,21 +145,25 @@ impl RunFile {
     }
 }
 
-/// Looks at a path, with its first bytes for a reader; `None` for nothing.
+/// Looks at a path, with as much of the content as the mode needs; `None` for nothing.
 async fn look(store: &RunStore, full: &FsPath, mode: Mode) -> Result<Option<Found>> {
     let found = async {
-        if mode != Mode::Read {
-            return Ok::<_, Error>(Found { head: store.wire.head(full).await?, first: Bytes::new() });
-        }
-        let response = store.wire.get(full, ByteRange::Bounded(0, FIRST), None).await?;
+        let range = match mode {
+            Mode::Read => ByteRange::Bounded(0, FIRST),
+            _ if mode.keeps() => ByteRange::Full,
+            _ => return Ok(Found { head: store.wire.head(full).await?, content: Content::Nothing }),
+        };
+        let response = store.wire.get(full, range, None).await?;
         let head = wire::head_of(&response);
-        let has_bytes = !head.is_dir && response.status().is_success();
-        let mut first = Bytes::new();
-        // A server without ranges would send all of it.
-        if has_bytes && (response.status().as_u16() == 206 || head.len <= FIRST) {
-            first = http::body(response, MAX_WHOLE).await?;
-        }
-        Ok(Found { head, first })
+        let content = match response.status().as_u16() {
+            _ if head.is_dir => Content::Nothing,
+            200 if mode.keeps() => Content::Whole(response),
+            206 => Content::First(http::body(response, MAX_WHOLE).await?),
+            200 if head.len <= FIRST => Content::First(http::body(response, MAX_WHOLE).await?),
+            // An empty file, or a server without ranges that would send all of a large one.
+            _ => Content::Nothing,
+        };
+        Ok::<_, Error>(Found { head, content })
     };
     match found.await {
         Ok(found) if found.head.is_dir => {
@@ -177,7 +190,7 @@ fn lost() -> Error {
 }
 
 impl Writer {
-    async fn open(store: &RunStore, full: &FsPath, options: &OpenOptions, found: Option<Found>) -> Result<Self> {
+    async fn open(options: &OpenOptions, found: Option<Found>) -> Result<Self> {
         let mode = options.mode;
         match &found {
             Some(_) if mode == Mode::Create => return Err(ErrorKind::AlreadyExists.into()),
@@ -196,12 +209,7 @@ impl Writer {
             },
         };
         let writer = Self { mode, expected, asked: options.condition != Condition::None, spool: Spool::new() };
-        if let (true, Condition::IfVersion(version)) = (mode.keeps(), &writer.expected) {
-            let mut response = match store.wire.get(full, ByteRange::Full, Some(version)).await {
-                // Replaced between the two requests: as good as replaced before the commit.
-                Err(error) if error.kind() == ErrorKind::ConditionFailed => return Err(lost()),
-                response => response?,
-            };
+        if let Some(Found { content: Content::Whole(mut response), .. }) = found {
             while let Some(block) = response.chunk().await.map_err(http::failure)? {
                 writer.spool.append(block).await?;
             }

@@ -111,8 +111,9 @@ impl RunStore {
         match self.readable(path) {
             Ok(Place::Below(full)) if !path.is_root() => Ok(full),
             Ok(_) => Err(ErrorKind::IsADirectory.into()),
-            Err(_) => Err(Error::new(ErrorKind::PermissionDenied)
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(Error::new(ErrorKind::PermissionDenied)
                 .with_message("a run has the folders 'in' and 'out', and nothing beside them")),
+            Err(error) => Err(error),
         }
     }
 
@@ -241,8 +242,8 @@ impl RunStore {
         }
     }
 
-    /// Moves or copies on the server.
-    async fn transfer(&self, how: Transfer, from: &FsPath, to: &FsPath, options: &MoveOptions) -> Result<Metadata> {
+    /// Moves or copies on the server; gives the path in the run where it is then.
+    async fn transfer(&self, how: Transfer, from: &FsPath, to: &FsPath, options: &MoveOptions) -> Result<FsPath> {
         let ends = match (how, self.readable(from)?) {
             (_, Place::Below(source)) if !from.is_root() => self.writable(to).map(|target| (source, target)),
             (Transfer::Copy, _) => Err(ErrorKind::IsADirectory.into()),
@@ -256,8 +257,8 @@ impl RunStore {
             check_version(Some(version))?;
         }
         self.require_parent(to, options.parents).await?;
-        let head = self.wire.transfer(how, &source, &target, &options.condition).await?;
-        Ok(head.metadata())
+        self.wire.transfer(how, &source, &target, &options.condition).await?;
+        Ok(target)
     }
 }
 
@@ -415,7 +416,10 @@ impl AsyncStore for RunStore {
 
     async fn copy(&self, from: &FsPath, to: &FsPath, options: &MoveOptions) -> Result<Metadata> {
         let (store, from, to, options) = (self, from.clone(), to.clone(), options.clone());
-        on_network!(store => store.transfer(Transfer::Copy, &from, &to, &options).await)
+        on_network!(store => {
+            let target = store.transfer(Transfer::Copy, &from, &to, &options).await?;
+            Ok(store.wire.head(&target).await?.metadata())
+        })
     }
 
     async fn stage(&self, _options: &StageOptions) -> Result<StagedId> {

@@ -236,7 +236,7 @@ impl Wire {
         from: &FsPath,
         to: &FsPath,
         condition: &Condition,
-    ) -> Result<Head> {
+    ) -> Result<()> {
         let url = self.url_of(to);
         let parts: Vec<String> =
             from.components().map(|part| utf8_percent_encode(part, SEGMENT).to_string()).collect();
@@ -244,8 +244,7 @@ impl Wire {
             let request = self.request(Method::PUT, &url)?.header(how.header(), parts.join("/"));
             Ok(on_condition(request.header(header::CONTENT_LENGTH, 0), condition))
         };
-        let response = http::expect(http::send(Retry::Unsent, request).await?, &[201, 204]).await?;
-        Ok(head_of(&response))
+        http::expect(http::send(Retry::Unsent, request).await?, &[201, 204]).await.map(drop)
     }
 
     /// Removes a file, or a directory with everything in it.

@@ -1,0 +1,103 @@
+//! The store `run+http://` against a server: the conformance suite over the wire, on both faces.
+
+#[path = "run_files/servers.rs"]
+mod servers;
+
+use twinfs::conformance::{self, Options, Report};
+use twinfs::{ErrorKind, StoreOptions};
+
+use servers::{Server, start, twinfs};
+
+fn url(server: &Server, rest: &str) -> String {
+    format!("run+{}/{rest}", server.url)
+}
+
+fn token(server: &Server) -> StoreOptions {
+    StoreOptions::new().with("token", &server.token)
+}
+
+/// What this store cannot do although every other one can: on the server the path is longer by user and
+/// run, so the longest ones do not fit.
+const EXCEPTIONS: [&str; 1] = ["the_longest_paths_go_through"];
+
+fn check(report: &Report) {
+    let unexpected: Vec<_> = report.failed.iter().filter(|(name, _)| !EXCEPTIONS.contains(name)).collect();
+    assert!(unexpected.is_empty(), "{report}");
+    assert!(report.passed.len() > 40, "{report}");
+    println!("{report}");
+}
+
+#[test]
+fn the_suite_holds_over_the_wire_on_the_async_face() {
+    let server = twinfs();
+    smol::block_on(async {
+        let fs = twinfs::Fs::connect_with(&url(&server, "suite"), token(&server)).await.unwrap();
+        check(&conformance::run_async(&fs, &Options::default().prefix("out/suite")).await);
+    });
+}
+
+#[test]
+fn the_suite_holds_over_the_wire_on_the_sync_face() {
+    let server = start(twinfs::Fs::memory(), tempfile::tempdir().unwrap(), |_| ());
+    // A folder of a run is a root as well.
+    let fs = twinfs::blocking::Fs::connect_with(&url(&server, "suite/in/below"), token(&server)).unwrap();
+    check(&conformance::run_blocking(&fs, &Options::default()));
+}
+
+#[test]
+fn a_run_has_in_and_out_and_nothing_beside() {
+    let server = twinfs();
+    let fs = twinfs::blocking::Fs::connect_with(&url(&server, "run"), token(&server)).unwrap();
+    let names = |path: &str| -> Vec<String> {
+        fs.walk(path).unwrap().map(|entry| entry.unwrap().path.to_string()).collect()
+    };
+    assert_eq!(names(""), ["in", "out"]);
+    assert!(fs.is_dir("").unwrap() && fs.is_dir("in").unwrap() && !fs.exists("tmp").unwrap());
+    fs.write("in/a/b", "1").unwrap();
+    fs.write("out/c", "2").unwrap();
+    assert_eq!(names(""), ["in", "in/a", "in/a/b", "out", "out/c"]);
+    assert_eq!(names("in"), ["in/a", "in/a/b"]);
+    let kind = |error: twinfs::Error| error.kind();
+    assert_eq!(fs.write("tmp/x", "1").map_err(kind), Err(ErrorKind::PermissionDenied));
+    assert_eq!(fs.write("out", "1").map_err(kind), Err(ErrorKind::IsADirectory));
+    assert_eq!(fs.remove("in").map_err(kind), Err(ErrorKind::IsADirectory));
+    assert_eq!(fs.rename("in", "out/x").map_err(kind), Err(ErrorKind::InvalidInput));
+    assert_eq!(fs.create_dir("in/new").map_err(kind), Err(ErrorKind::Unsupported));
+    fs.create_dir_all("in/a").unwrap();
+    fs.rename("in/a", "out/moved").unwrap();
+    assert_eq!(names(""), ["in", "out", "out/c", "out/moved", "out/moved/b"]);
+    fs.remove_all("").unwrap();
+    assert_eq!(names(""), ["in", "out"]);
+}
+
+#[test]
+fn the_token_stays_secret() {
+    let server = twinfs();
+    let secret = "not-a-token-of-this-server";
+    let options = StoreOptions::new().with("token", secret);
+    let fs = twinfs::blocking::Fs::connect_with(&url(&server, "run"), options).unwrap();
+    let error = fs.read("in/a").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+    let mut shown = format!("{error} {error:?} {fs:?}");
+    let mut source = std::error::Error::source(&error);
+    while let Some(inner) = source {
+        shown += &format!(" {inner} {inner:?}");
+        source = inner.source();
+    }
+    assert!(!shown.contains(secret), "{shown}");
+    for bad in ["a b", "a;b", "line\nbreak"] {
+        let options = StoreOptions::new().with("token", bad);
+        let error = twinfs::blocking::Fs::connect_with(&url(&server, "run"), options).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(!error.to_string().contains(bad), "{error}");
+    }
+}
+
+#[test]
+fn urls_that_name_no_run_are_refused() {
+    for url in ["run+http://127.0.0.1:1", "run+http://127.0.0.1:1/", "run+http:///run", "run+http://h/run?colour=red"] {
+        let error = twinfs::blocking::Fs::connect(url).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{url}");
+    }
+    twinfs::blocking::Fs::connect("run+http://127.0.0.1:1/a%2Db/in/x%20y").unwrap();
+}
