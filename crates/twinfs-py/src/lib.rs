@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `arguments` | Python arguments as owned Rust values: paths, buffers, option names |
 //! | `completion` | how a finished operation gets back to its event loop, in batches |
+//! | `embedded` | a run-files server in this process |
 //! | `engine` | which way an operation goes: in place, on the pool, or as a future |
 //! | `errors` | errors as exceptions of `twinfs.errors` |
 //! | `executor` | runs operations on twinfs's workers, which never hold the interpreter lock |
@@ -17,6 +18,7 @@
 
 mod arguments;
 mod completion;
+mod embedded;
 mod engine;
 mod errors;
 mod executor;
@@ -52,6 +54,8 @@ mod _twinfs {
     #[pymodule_export]
     use crate::records::{DiskUsage, Entry, Metadata, Staged};
 
+    #[pymodule_export]
+    use crate::embedded::EmbeddedServer;
     #[pymodule_export]
     use crate::runfiles::{
         AsyncRunClient, AsyncRunDownload, AsyncRunStream, RunClient, RunDownload, RunStream,
