@@ -4,9 +4,9 @@ use pyo3::IntoPyObjectExt;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyModule, PyTuple};
+use pyo3::types::{PyBytes, PyModule, PyTuple};
 use twinfs::error::{MAPPINGS, PythonClass};
-use twinfs::{Condition, Error, ErrorKind};
+use twinfs::{Condition, Error, ErrorKind, HttpStatus};
 
 /// An error on its way to Python, with what only the call knows: whether the condition that
 /// failed was "if absent".
@@ -114,6 +114,10 @@ fn exception(py: Python<'_>, failure: &Failure) -> PyResult<PyErr> {
         intern!(py, "source"),
         std::error::Error::source(error).map(ToString::to_string),
     )?;
+    if let Some(refusal) = std::error::Error::source(error).and_then(|source| source.downcast_ref::<HttpStatus>()) {
+        let body = PyBytes::new(py, &refusal.body);
+        instance.setattr(intern!(py, "refusal"), (refusal.status, refusal.headers.clone(), body))?;
+    }
     Ok(PyErr::from_value(instance))
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `arguments` | Python arguments as owned Rust values: paths, buffers, option names |
 //! | `completion` | how a finished operation gets back to its event loop, in batches |
+//! | `embedded` | a run-files server in this process |
 //! | `engine` | which way an operation goes: in place, on the pool, or as a future |
 //! | `errors` | errors as exceptions of `twinfs.errors` |
 //! | `executor` | runs operations on twinfs's workers, which never hold the interpreter lock |
@@ -12,10 +13,12 @@
 //! | `operation` | the awaitable that every asyncio method returns |
 //! | `records` | `Metadata`, `Entry` and the like |
 //! | `results` | results as Python objects |
+//! | `runfiles` | the client of a run's files, under `twinfs.kodosumi` |
 //! | `verbs` | the verbs of a file system, each once for both faces |
 
 mod arguments;
 mod completion;
+mod embedded;
 mod engine;
 mod errors;
 mod executor;
@@ -26,6 +29,7 @@ mod operation;
 mod process;
 mod records;
 mod results;
+mod runfiles;
 mod verbs;
 
 use pyo3::prelude::*;
@@ -49,6 +53,13 @@ mod _twinfs {
     use crate::completion::stop_notifier;
     #[pymodule_export]
     use crate::records::{DiskUsage, Entry, Metadata, Staged};
+
+    #[pymodule_export]
+    use crate::embedded::EmbeddedServer;
+    #[pymodule_export]
+    use crate::runfiles::{
+        AsyncRunClient, AsyncRunDownload, AsyncRunStream, RunClient, RunDownload, RunStream,
+    };
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

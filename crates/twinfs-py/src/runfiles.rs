@@ -1,0 +1,360 @@
+//! The run-files client: what `twinfs.kodosumi` is made of. Each class has a sync and an asyncio twin
+//! from one list of methods; names, roots and exceptions as Kodosumi has them are Python's part.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::{PyStopAsyncIteration, PyStopIteration};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+use twinfs::runfiles::{Download, FileInfo, FileStream, RunFiles};
+use twinfs::{Error, ErrorKind};
+
+use crate::engine::{Length, Way};
+use crate::errors::{IntoException, Outcome};
+use crate::executor::Held;
+use crate::operation::Operation;
+use crate::results::{Content, Deliver, Delivery};
+
+/// A listing as dictionaries.
+struct Files(Vec<FileInfo>);
+
+impl Deliver for Files {
+    fn deliver(&mut self, py: Python<'_>, _until: Option<Instant>) -> Delivery {
+        let entry = |file: FileInfo| {
+            let entry = PyDict::new(py);
+            entry.set_item("path", file.path)?;
+            entry.set_item("size", file.size)?;
+            entry.set_item("last_modified", file.last_modified)?;
+            Ok(entry)
+        };
+        let entries: PyResult<Vec<_>> = std::mem::take(&mut self.0).into_iter().map(entry).collect();
+        Delivery::Done(entries.and_then(|entries| PyList::new(py, entries)?.into_py_any(py)))
+    }
+}
+
+/// The id of a batch, if there was anything to upload.
+struct Batch(Option<String>);
+
+impl Deliver for Batch {
+    fn deliver(&mut self, py: Python<'_>, _until: Option<Instant>) -> Delivery {
+        Delivery::Done(self.0.take().into_py_any(py))
+    }
+}
+
+/// An item of an iteration, or its end.
+struct Step<T> {
+    item: Option<T>,
+    face: Face,
+}
+
+#[derive(Clone, Copy)]
+enum Face {
+    Sync,
+    Async,
+}
+
+impl Face {
+    fn end(self) -> PyErr {
+        match self {
+            Self::Sync => PyStopIteration::new_err(()),
+            Self::Async => PyStopAsyncIteration::new_err(()),
+        }
+    }
+}
+
+impl Deliver for Step<String> {
+    fn deliver(&mut self, py: Python<'_>, _until: Option<Instant>) -> Delivery {
+        Delivery::Done(match self.item.take() {
+            Some(path) => path.into_py_any(py),
+            None => Err(self.face.end()),
+        })
+    }
+}
+
+impl Deliver for Step<Content> {
+    fn deliver(&mut self, py: Python<'_>, until: Option<Instant>) -> Delivery {
+        match &mut self.item {
+            Some(content) => content.deliver(py, until),
+            None => Delivery::Done(Err(self.face.end())),
+        }
+    }
+
+    fn copy(&mut self) {
+        if let Some(content) = &mut self.item {
+            content.copy();
+        }
+    }
+}
+
+/// Something that one call at a time works with.
+struct Shared<T>(Arc<Mutex<Option<T>>>);
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Shared<T> {
+    fn new(value: T) -> Self {
+        Self(Arc::new(Mutex::new(Some(value))))
+    }
+
+    fn put(&self, value: Option<T>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = value;
+    }
+
+    fn get(&self) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Takes it for one call; it comes back when the guard is dropped, also if the call is cancelled.
+    fn take(&self) -> Result<Guard<T>, Error> {
+        match self.get() {
+            Some(value) => Ok(Guard { value: Some(value), home: self.clone() }),
+            None => {
+                Err(Error::new(ErrorKind::InvalidInput).with_message("another call is using this already"))
+            }
+        }
+    }
+}
+
+struct Guard<T> {
+    value: Option<T>,
+    home: Shared<T>,
+}
+
+impl<T> Drop for Guard<T> {
+    fn drop(&mut self) {
+        self.home.put(self.value.take());
+    }
+}
+
+impl<T> Guard<T> {
+    fn value(&mut self) -> Result<&mut T, Error> {
+        // It is there until the guard is dropped.
+        self.value.as_mut().ok_or_else(|| ErrorKind::Closed.into())
+    }
+}
+
+async fn ls(run: RunFiles, path: String) -> Outcome<Files> {
+    Ok(Files(run.ls(&path).await?))
+}
+
+async fn remove(run: RunFiles, path: String) -> Outcome<()> {
+    Ok(run.remove(&path).await?)
+}
+
+async fn upload(run: RunFiles, local: std::path::PathBuf) -> Outcome<Batch> {
+    Ok(Batch(run.upload(local).await?))
+}
+
+async fn next_path(download: Shared<Download>, face: Face) -> Outcome<Step<String>> {
+    let mut download = download.take()?;
+    let path = download.value()?.next().await.transpose()?;
+    Ok(Step { item: path.map(|path| path.to_string_lossy().into_owned()), face })
+}
+
+async fn close_download(download: Shared<Download>) -> Outcome<()> {
+    if let Ok(mut download) = download.take() {
+        download.value()?.close().await;
+    }
+    Ok(())
+}
+
+async fn next_block(stream: Shared<FileStream>, face: Face) -> Outcome<Step<Content>> {
+    let mut stream = stream.take()?;
+    let block = stream.value()?.next().await.transpose()?;
+    Ok(Step { item: block.map(Content::from), face })
+}
+
+async fn read_all(stream: Shared<FileStream>) -> Outcome<Content> {
+    let mut stream = stream.take()?;
+    Ok(Content::from(stream.value()?.read_all().await?))
+}
+
+async fn remove_opened(stream: Shared<FileStream>) -> Outcome<()> {
+    let mut stream = stream.take()?;
+    Ok(stream.value()?.remove().await?)
+}
+
+/// Makes the client of `(fid, url, token)`; a callback is told `(path, bytes, total_bytes, files, total_files)`.
+fn client(fid: &str, url: &str, token: &str, progress: Option<Py<PyAny>>) -> PyResult<RunFiles> {
+    let run = RunFiles::new(fid, url, token).map_err(IntoException::into_exception)?;
+    let Some(callback) = progress else { return Ok(run) };
+    let callback = Held::new(callback);
+    Ok(run.with_progress(move |progress| {
+        Python::attach(|py| {
+            let told = callback.get().map(|callback| {
+                let numbers = (
+                    &*progress.path,
+                    progress.bytes,
+                    progress.total_bytes,
+                    progress.files,
+                    progress.total_files,
+                );
+                callback.call1(py, numbers)
+            });
+            if let Some(Err(error)) = told {
+                // A callback cannot stop a transfer; what it raised is shown, not lost.
+                error.write_unraisable(py, None);
+            }
+        });
+    }))
+}
+
+/// Both twins of a client, its downloads and its streams.
+macro_rules! twins {
+    ($client:ident $download:ident $stream:ident $face:ident $result:ty;
+     |$py:ident, $length:ident, $name:ident, $future:ident| $run:expr;
+     iterator $iter:ident $next:ident) => {
+        /// The client of one run.
+        #[pyclass(frozen, module = "twinfs._twinfs")]
+        pub(crate) struct $client(RunFiles);
+
+        #[pymethods]
+        impl $client {
+            #[new]
+            #[pyo3(signature = (fid, url, token, progress=None))]
+            fn new(fid: &str, url: &str, token: &str, progress: Option<Py<PyAny>>) -> PyResult<Self> {
+                client(fid, url, token, progress).map(Self)
+            }
+
+            #[getter]
+            fn chunk_size(&self) -> u64 {
+                self.0.chunk_size()
+            }
+
+            #[setter]
+            fn set_chunk_size(&self, bytes: u64) {
+                self.0.set_chunk_size(bytes);
+            }
+
+            /// Lists files.
+            fn ls(&self, $py: Python<'_>, path: String) -> $result {
+                let ($length, $name, $future) = (Length::Long, "ls", ls(self.0.clone(), path));
+                $run
+            }
+
+            /// Removes a file or folder.
+            fn remove(&self, $py: Python<'_>, path: String) -> $result {
+                let ($length, $name, $future) = (Length::Long, "remove", remove(self.0.clone(), path));
+                $run
+            }
+
+            /// Uploads a local file or folder.
+            fn upload(&self, $py: Python<'_>, local: std::path::PathBuf) -> $result {
+                let ($length, $name, $future) = (Length::Long, "upload", upload(self.0.clone(), local));
+                $run
+            }
+
+            /// Starts a download.
+            fn download(&self, path: &str) -> PyResult<$download> {
+                let download = self.0.download(path).map_err(IntoException::into_exception)?;
+                Ok($download(Shared::new(download)))
+            }
+
+            /// Opens a file for reading.
+            fn open(&self, path: &str) -> PyResult<$stream> {
+                let stream = self.0.open(path).map_err(IntoException::into_exception)?;
+                Ok($stream(Shared::new(stream)))
+            }
+
+            /// Lets go of the connections.
+            fn close(&self) {
+                self.0.close();
+            }
+        }
+
+        /// A download under way.
+        #[pyclass(frozen, module = "twinfs._twinfs")]
+        pub(crate) struct $download(Shared<Download>);
+
+        #[pymethods]
+        impl $download {
+            fn $iter(slf: Py<Self>) -> Py<Self> {
+                slf
+            }
+
+            fn $next(&self, $py: Python<'_>) -> $result {
+                let ($length, $name) = (Length::Long, "download");
+                let $future = next_path(self.0.clone(), Face::$face);
+                $run
+            }
+
+            /// Ends the download and removes what was not handed out.
+            fn close(&self, $py: Python<'_>) -> $result {
+                let ($length, $name, $future) = (Length::Long, "close", close_download(self.0.clone()));
+                $run
+            }
+        }
+
+        /// A file open for reading.
+        #[pyclass(frozen, module = "twinfs._twinfs")]
+        pub(crate) struct $stream(Shared<FileStream>);
+
+        #[pymethods]
+        impl $stream {
+            fn $iter(slf: Py<Self>) -> Py<Self> {
+                slf
+            }
+
+            fn $next(&self, $py: Python<'_>) -> $result {
+                let ($length, $name) = (Length::Long, "read");
+                let $future = next_block(self.0.clone(), Face::$face);
+                $run
+            }
+
+            /// Reads what is left.
+            fn read_all(&self, $py: Python<'_>) -> $result {
+                let ($length, $name, $future) = (Length::Long, "read_all", read_all(self.0.clone()));
+                $run
+            }
+
+            /// Removes the file from the run.
+            fn remove(&self, $py: Python<'_>) -> $result {
+                let ($length, $name, $future) = (Length::Long, "remove", remove_opened(self.0.clone()));
+                $run
+            }
+
+            /// Ends the transfer.
+            fn close(&self) {
+                if let Some(mut stream) = self.0.get() {
+                    stream.close();
+                    self.0.put(Some(stream));
+                }
+            }
+        }
+    };
+}
+
+mod sync {
+    use super::*;
+
+    twins! {
+        RunClient RunDownload RunStream Sync PyResult<Py<PyAny>>;
+        |py, length, name, future| {
+            let _ = name;
+            Way::Woken.call(py, length, future)
+        };
+        iterator __iter__ __next__
+    }
+}
+
+mod asynchronous {
+    use super::*;
+
+    twins! {
+        AsyncRunClient AsyncRunDownload AsyncRunStream Async Operation;
+        |py, length, name, future| {
+            let _ = (py, length);
+            Way::Woken.operation(name, future)
+        };
+        iterator __aiter__ __anext__
+    }
+}
+
+pub(crate) use asynchronous::{AsyncRunClient, AsyncRunDownload, AsyncRunStream};
+pub(crate) use sync::{RunClient, RunDownload, RunStream};
