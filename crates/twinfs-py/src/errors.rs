@@ -110,11 +110,10 @@ fn exception(py: Python<'_>, failure: &Failure) -> PyResult<PyErr> {
     instance.setattr(intern!(py, "path"), error.path())?;
     instance.setattr(intern!(py, "store"), error.store())?;
     instance.setattr(intern!(py, "retryable"), error.is_retryable())?;
-    instance.setattr(
-        intern!(py, "source"),
-        std::error::Error::source(error).map(ToString::to_string),
-    )?;
-    if let Some(refusal) = std::error::Error::source(error).and_then(|source| source.downcast_ref::<HttpStatus>()) {
+    instance.setattr(intern!(py, "source"), std::error::Error::source(error).map(ToString::to_string))?;
+    if let Some(refusal) =
+        std::error::Error::source(error).and_then(|source| source.downcast_ref::<HttpStatus>())
+    {
         let body = PyBytes::new(py, &refusal.body);
         instance.setattr(intern!(py, "refusal"), (refusal.status, refusal.headers.clone(), body))?;
     }

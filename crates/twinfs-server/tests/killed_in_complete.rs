@@ -14,8 +14,26 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 const CALLS: [&str; 20] = [
-    "fsync", "fdatasync", "renameat2", "renameat", "pwrite64", "write", "writev", "sendto", "unlinkat", "flock",
-    "openat2", "openat", "close", "read", "pread64", "recvfrom", "statx", "fstat", "ftruncate", "epoll_wait",
+    "fsync",
+    "fdatasync",
+    "renameat2",
+    "renameat",
+    "pwrite64",
+    "write",
+    "writev",
+    "sendto",
+    "unlinkat",
+    "flock",
+    "openat2",
+    "openat",
+    "close",
+    "read",
+    "pread64",
+    "recvfrom",
+    "statx",
+    "fstat",
+    "ftruncate",
+    "epoll_wait",
 ];
 /// Those between which the states on disk differ.
 const TELLING: usize = 9;
@@ -93,7 +111,8 @@ impl Client {
 
     async fn upload(&self, server: &Server) -> String {
         let init = json!({ "filename": "file.bin", "total_chunks": CHUNKS.len() });
-        let id = self.post(server, "/files/init", &init).await.unwrap()["upload_id"].as_str().unwrap().to_owned();
+        let id =
+            self.post(server, "/files/init", &init).await.unwrap()["upload_id"].as_str().unwrap().to_owned();
         for (number, chunk) in CHUNKS.iter().enumerate() {
             let form = reqwest::multipart::Form::new()
                 .text("upload_id", id.clone())

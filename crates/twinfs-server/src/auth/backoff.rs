@@ -92,7 +92,8 @@ impl Attempt<'_> {
             records.retain(|_, record| now.duration_since(record.last) < FORGET);
         }
         if records.len() >= REMEMBERED
-            && let Some(oldest) = records.iter().min_by_key(|(_, record)| record.last).map(|(key, _)| key.clone())
+            && let Some(oldest) =
+                records.iter().min_by_key(|(_, record)| record.last).map(|(key, _)| key.clone())
         {
             records.remove(&oldest);
         }

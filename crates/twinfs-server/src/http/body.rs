@@ -155,9 +155,8 @@ pub(crate) fn broken(error: BoxError) -> ApiError {
 
 /// The whole body, if it has at most `limit` bytes.
 pub(crate) async fn collect(mut body: Body, limit: usize) -> ApiResult<Bytes> {
-    let too_large = || {
-        ApiError::http(StatusCode::PAYLOAD_TOO_LARGE, format!("The body may have at most {limit} bytes"))
-    };
+    let too_large =
+        || ApiError::http(StatusCode::PAYLOAD_TOO_LARGE, format!("The body may have at most {limit} bytes"));
     let hint = HttpBody::size_hint(&body);
     if hint.lower() > limit as u64 {
         return Err(too_large());

@@ -208,9 +208,14 @@ mod tests {
 
     #[test]
     fn a_range_counts_for_this_very_file_only() {
-        for (value, counts) in
-            [("\"a,b\"", true), ("W/\"a,b\"", false), ("\"x\"", false), (DATE, true), (BEFORE, false), ("?", false)]
-        {
+        for (value, counts) in [
+            ("\"a,b\"", true),
+            ("W/\"a,b\"", false),
+            ("\"x\"", false),
+            (DATE, true),
+            (BEFORE, false),
+            ("?", false),
+        ] {
             assert_eq!(range_counts(&headers(&[(header::IF_RANGE, value)]), &file()), counts, "{value}");
         }
         assert!(range_counts(&HeaderMap::new(), &file()));

@@ -53,10 +53,7 @@ mod tests {
     #[test]
     fn digests_are_read_as_the_rfc_writes_them() {
         assert_eq!(read("sha-256=:ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=:"), Some(true));
-        assert_eq!(
-            read("md5=:x:, SHA-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:"),
-            Some(false)
-        );
+        assert_eq!(read("md5=:x:, SHA-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:"), Some(false));
         assert_eq!(read("sha-512=:AAAA:"), None);
         let bad = HeaderMap::from_iter([(TWINFS_DIGEST, http::HeaderValue::from_static("sha-256=:AAAA:"))]);
         assert!(Announced::read(&bad).is_err());

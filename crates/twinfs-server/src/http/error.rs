@@ -152,8 +152,8 @@ fn words(error: &twinfs::Error) -> Cow<'static, str> {
 
 impl From<twinfs::Error> for ApiError {
     fn from(error: twinfs::Error) -> Self {
-        let status = StatusCode::from_u16(error.kind().mapping().http)
-            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status =
+            StatusCode::from_u16(error.kind().mapping().http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let shaped = match status {
             StatusCode::NOT_FOUND => Self::not_found(words(&error)),
             StatusCode::BAD_REQUEST => Self::validation(words(&error)),

@@ -4,11 +4,11 @@ use std::marker::PhantomData;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, HeaderValue};
 use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use serde::Serialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, MapAccess, Visitor};
-use serde::Serialize;
 
 use super::body;
 use super::error::{ApiError, ApiResult};
@@ -135,9 +135,19 @@ mod tests {
             assert_eq!(serde_json::from_str::<Count>(text).ok(), Some(Count(1)), "{text}");
         }
         assert_eq!(serde_json::from_str::<Count>("-1").ok(), Some(Count(-1)));
-        for text in
-            ["1.5", "true", "null", "\"\"", "\"x\"", "\"1.5\"", "\"1.\"", "[1]", "{}", "1e300", "18446744073709551615"]
-        {
+        for text in [
+            "1.5",
+            "true",
+            "null",
+            "\"\"",
+            "\"x\"",
+            "\"1.5\"",
+            "\"1.\"",
+            "[1]",
+            "{}",
+            "1e300",
+            "18446744073709551615",
+        ] {
             assert!(serde_json::from_str::<Count>(text).is_err(), "{text}");
         }
     }

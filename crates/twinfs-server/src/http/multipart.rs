@@ -60,11 +60,10 @@ impl ChunkForm {
         let chunk = chunk.ok_or_else(|| missing("chunk"))?;
         let upload_id = upload_id.ok_or_else(|| missing("upload_id"))?;
         let number = number.ok_or_else(|| missing("chunk_number"))?;
-        let number = number
-            .parse::<Count>()
-            .ok()
-            .and_then(|count| u64::try_from(count.0).ok())
-            .ok_or_else(|| ApiError::validation("The field 'chunk_number' must be a whole number from 0"))?;
+        let number =
+            number.parse::<Count>().ok().and_then(|count| u64::try_from(count.0).ok()).ok_or_else(|| {
+                ApiError::validation("The field 'chunk_number' must be a whole number from 0")
+            })?;
         if chunk.count > max_chunk {
             return Err(oversize(max_chunk, Some(chunk.count)));
         }

@@ -106,8 +106,7 @@ impl RunPath {
     /// # Errors
     /// 400 for another folder, or a run id that is no single plain name.
     pub(crate) fn folder(user: &str, fid: &str, dir: &str) -> ApiResult<Self> {
-        let dir = Dir::parse(dir)
-            .ok_or_else(|| ApiError::http(http::StatusCode::BAD_REQUEST, WRONG_DIR))?;
+        let dir = Dir::parse(dir).ok_or_else(|| ApiError::http(http::StatusCode::BAD_REQUEST, WRONG_DIR))?;
         Self::of(user, fid, dir)
     }
 

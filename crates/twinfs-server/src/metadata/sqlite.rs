@@ -9,7 +9,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 use sqlx::{Executor, Row, Sqlite, Transaction};
 use uuid::Uuid;
@@ -117,7 +118,11 @@ fn merge(known: Option<serde_json::Value>, mut row: serde_json::Value) -> serde_
     row
 }
 
-async fn run(tx: &mut Transaction<'_, Sqlite>, sql: &'static str, rows: &impl serde::Serialize) -> Result<()> {
+async fn run(
+    tx: &mut Transaction<'_, Sqlite>,
+    sql: &'static str,
+    rows: &impl serde::Serialize,
+) -> Result<()> {
     let rows = serde_json::to_string(rows).map_err(MetadataError::new)?;
     sqlx::query(sql).bind(rows).execute(&mut **tx).await?;
     Ok(())
@@ -178,8 +183,9 @@ impl SqliteMetadata {
     async fn recover_sessions(&self, boot: &str, staged: &HashSet<String>) -> Result<Recovered> {
         let mut recovered = Recovered::default();
         let mut tx = self.pool.begin().await?;
-        let booted: Option<String> =
-            sqlx::query_scalar("SELECT value FROM facts WHERE name = 'boot'").fetch_optional(&mut *tx).await?;
+        let booted: Option<String> = sqlx::query_scalar("SELECT value FROM facts WHERE name = 'boot'")
+            .fetch_optional(&mut *tx)
+            .await?;
         let same_boot = booted.as_deref() == Some(boot);
         let (mut over, mut forget, mut rows) = (Vec::new(), Vec::new(), Vec::new());
         for row in sqlx::query("SELECT * FROM sessions").fetch_all(&mut *tx).await? {

@@ -60,8 +60,7 @@ async fn what_was_applied_is_there_after_a_start() {
     let recovered = database.recover("boot", &staged(&["f", "s", "g"])).await.unwrap();
     assert_eq!(numbers(&recovered), HashMap::from([(a.id, vec![0, 2]), (b.id, vec![1])]));
     let (kept, chunks) = recovered.sessions.iter().find(|(row, _)| row.id == a.id).unwrap();
-    let expected =
-        SessionRow { file: Some("f".into()), aside: Some("s".into()), touched: 77, ..a.clone() };
+    let expected = SessionRow { file: Some("f".into()), aside: Some("s".into()), touched: 77, ..a.clone() };
     assert_eq!(*kept, expected);
     assert!(chunks.contains(&(2, Chunk { len: 5, place: Place::Aside(0) })), "the first record stays");
 }

@@ -81,8 +81,7 @@ async fn log_in(app: &App, peer: Peer, login: Login) -> ApiResult<Response> {
     let secure = if app.tls { "; Secure" } else { "" };
     let max_age = app.token_lifetime.as_secs();
     let cookie = format!("{COOKIE}={token}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}");
-    let mut response =
-        json::answer(StatusCode::OK, &LoggedIn { name: &user.name, id, token: &token });
+    let mut response = json::answer(StatusCode::OK, &LoggedIn { name: &user.name, id, token: &token });
     let cookie = HeaderValue::from_str(&cookie).map_err(|error| ApiError::internal(&error))?;
     response.headers_mut().insert(SET_COOKIE, cookie);
     Ok(response)

@@ -108,7 +108,10 @@ pub(super) async fn chunk(
         None => refuse("Invalid upload ID - upload not initialized"),
         Some(received_chunks) => {
             let status = "chunk received";
-            json::answer(StatusCode::CREATED, &Received { status, chunk_number: form.number, received_chunks })
+            json::answer(
+                StatusCode::CREATED,
+                &Received { status, chunk_number: form.number, received_chunks },
+            )
         }
     })
 }
@@ -123,7 +126,10 @@ async fn memory_for_chunk(app: &App, headers: &HeaderMap) -> ApiResult<OwnedSema
     let memory = Arc::clone(&app.chunk_memory).acquire_many_owned(permits);
     match tokio::time::timeout(app.limits.stall_timeout, memory).await {
         Ok(Ok(memory)) => Ok(memory),
-        _ => Err(ApiError::http(StatusCode::SERVICE_UNAVAILABLE, "Too many chunks are on their way; try again")),
+        _ => Err(ApiError::http(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Too many chunks are on their way; try again",
+        )),
     }
 }
 

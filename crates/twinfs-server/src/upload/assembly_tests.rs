@@ -52,7 +52,9 @@ impl World {
 }
 
 fn content(number: u64, len: usize, take: u8) -> Vec<u8> {
-    (0..len).map(|index| (number as u8).wrapping_mul(31).wrapping_add(index as u8).wrapping_add(take)).collect()
+    (0..len)
+        .map(|index| (number as u8).wrapping_mul(31).wrapping_add(index as u8).wrapping_add(take))
+        .collect()
 }
 
 /// One thing that happens to an upload.

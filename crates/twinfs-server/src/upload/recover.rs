@@ -22,8 +22,11 @@ impl Uploads {
             let id = |text: Option<String>| text.map(|text| StagedId::new(&text)).transpose();
             let assembly = Assembly::restore(row.announced, chunks);
             self.usage.restore_session(&owner, assembly.bytes());
-            let session = Session::new(row.id, owner, row.created, row.touched, assembly)
-                .with_staged(id(row.file)?, id(row.aside)?, row.parked);
+            let session = Session::new(row.id, owner, row.created, row.touched, assembly).with_staged(
+                id(row.file)?,
+                id(row.aside)?,
+                row.parked,
+            );
             self.sessions().insert(row.id, Arc::new(session));
         }
         if count + recovered.finished > 0 {

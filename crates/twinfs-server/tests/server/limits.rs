@@ -16,7 +16,10 @@ async fn unfinished_uploads_of_a_user_are_counted_and_finished_ones_are_not() {
     let first = ada.init(1).await;
     let second = ada.init(1).await;
     let refused = ada.try_init(1).await.unwrap();
-    assert_eq!((&refused["status_code"], &refused["error"]), (&json!(429), &json!("TooManyRequestsException")));
+    assert_eq!(
+        (&refused["status_code"], &refused["error"]),
+        (&json!(429), &json!("TooManyRequestsException"))
+    );
     bob.init(1).await;
     ada.chunk(&first, 0, *b"x").await;
     ada.complete(&first, "run", "f", 1).await;
@@ -78,7 +81,10 @@ async fn an_upload_that_nobody_goes_on_with_expires_and_a_busy_one_does_not() {
     })
     .await;
     assert!(panel.status(&busy).await.0);
-    assert_eq!(panel.chunk(&idle, 1, *b"x").await.1, json!({"error": "Invalid upload ID - upload not initialized"}));
+    assert_eq!(
+        panel.chunk(&idle, 1, *b"x").await.1,
+        json!({"error": "Invalid upload ID - upload not initialized"})
+    );
     assert_eq!(panel.complete(&waiting, "run", "f", 1).await.1, json!({"error": "Invalid upload ID"}));
     eventually("the busy upload expires too", async || fs.list_staged().await.unwrap().is_empty()).await;
 }

@@ -50,7 +50,8 @@ async fn a_request_under_way_ends_and_no_new_one_begins() {
     // The request must have reached the server before that is told to stop.
     tokio::time::sleep(Duration::from_millis(200)).await;
     let stopping = tokio::spawn(server.stop());
-    eventually("the server takes no more connections", async || TcpStream::connect(address).await.is_err()).await;
+    eventually("the server takes no more connections", async || TcpStream::connect(address).await.is_err())
+        .await;
     assert!(!stopping.is_finished());
     sending.write_all(second.as_bytes()).await.unwrap();
     let answer = rest(sending).await;
@@ -138,7 +139,8 @@ async fn a_download_that_nobody_takes_is_given_up() {
     })
     .await;
     let mut greedy = TcpStream::connect(server.address()).await.unwrap();
-    let head = format!("GET /files/run/in/large HTTP/1.1\r\nHost: x\r\nKODOSUMI_API_KEY: {}\r\n\r\n", token("ada"));
+    let head =
+        format!("GET /files/run/in/large HTTP/1.1\r\nHost: x\r\nKODOSUMI_API_KEY: {}\r\n\r\n", token("ada"));
     greedy.write_all(head.as_bytes()).await.unwrap();
     // The only slot is free again once the server has lost patience.
     let health = Panel::of(&server, "ada").request(Method::GET, "/health").send().await.unwrap();

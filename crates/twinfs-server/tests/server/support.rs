@@ -1,6 +1,5 @@
 //! A running server and a client that hides nothing.
 
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,7 +76,12 @@ impl Panel {
         Ok((response.status(), response.json().await?))
     }
 
-    pub(crate) async fn chunk(&self, upload: &str, number: u64, data: impl Into<Vec<u8>>) -> (StatusCode, Value) {
+    pub(crate) async fn chunk(
+        &self,
+        upload: &str,
+        number: u64,
+        data: impl Into<Vec<u8>>,
+    ) -> (StatusCode, Value) {
         self.try_chunk(upload, number, data.into()).await.unwrap()
     }
 
@@ -94,7 +98,13 @@ impl Panel {
         Ok((response.status(), response.json().await?))
     }
 
-    pub(crate) async fn complete(&self, upload: &str, fid: &str, filename: &str, total: u64) -> (StatusCode, Value) {
+    pub(crate) async fn complete(
+        &self,
+        upload: &str,
+        fid: &str,
+        filename: &str,
+        total: u64,
+    ) -> (StatusCode, Value) {
         self.try_complete(upload, fid, filename, total).await.unwrap()
     }
 
@@ -111,8 +121,7 @@ impl Panel {
 
     pub(crate) async fn status(&self, upload: &str) -> (bool, Vec<u64>) {
         let path = format!("/files/status/{upload}");
-        let answer: Value =
-            self.request(Method::GET, &path).send().await.unwrap().json().await.unwrap();
+        let answer: Value = self.request(Method::GET, &path).send().await.unwrap().json().await.unwrap();
         let numbers = answer["received_chunks"].as_array().unwrap();
         (answer["exists"].as_bool().unwrap(), numbers.iter().map(|number| number.as_u64().unwrap()).collect())
     }

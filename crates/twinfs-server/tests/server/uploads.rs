@@ -1,9 +1,8 @@
 //! Uploads over a store in memory and one on disk: races, odd chunks, resends, waiting outside a run.
 
-
+use crate::support::{Panel, Random, local, server};
 use reqwest::Method;
 use serde_json::{Value, json};
-use crate::support::{Panel, Random, local, server};
 use twinfs::Fs;
 
 /// Both stores, with what keeps them alive.
@@ -213,7 +212,9 @@ async fn a_restart_forgets_neither_chunks_nor_owners_nor_users() {
 async fn a_long_listing_comes_whole_and_sorted() {
     let fs = Fs::memory();
     for number in 0..7000 {
-        fs.write(format!("ada/run/in/{:03}/{number:05}", number % 100).as_str(), vec![0; number % 10]).await.unwrap();
+        fs.write(format!("ada/run/in/{:03}/{number:05}", number % 100).as_str(), vec![0; number % 10])
+            .await
+            .unwrap();
     }
     let server = server(|config| config.data = fs).await;
     let listed = Panel::of(&server, "ada").list("run", "in").await;

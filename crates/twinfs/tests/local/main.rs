@@ -6,7 +6,6 @@
     reason = "a test says what must hold by unwrapping"
 )]
 #![allow(clippy::print_stderr, reason = "a test that passes over something says so")]
-
 #![cfg(test)]
 
 mod bulk;
