@@ -16,6 +16,8 @@
 //! | `runfiles` | the client of a run's files, under `twinfs.kodosumi` |
 //! | `verbs` | the verbs of a file system, each once for both faces |
 
+#![allow(clippy::too_many_arguments, reason = "a Python method has as many parameters as it has keywords")]
+
 mod arguments;
 mod completion;
 mod embedded;

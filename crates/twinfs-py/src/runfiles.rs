@@ -331,7 +331,12 @@ macro_rules! twins {
 }
 
 mod sync {
-    use super::*;
+    use super::{
+        Download, Face, FileStream, IntoException, Length, Py, PyAny, PyAnyMethods, PyDictMethods,
+        PyFloatMethods, PyMappingMethods, PyMappingProxyMethods, PyResult, Python, RunFiles, Shared, Way,
+        client, close_download, ls, next_block, next_path, pyclass, pymethods, read_all, remove,
+        remove_opened, upload,
+    };
 
     twins! {
         RunClient RunDownload RunStream Sync PyResult<Py<PyAny>>;
@@ -344,7 +349,12 @@ mod sync {
 }
 
 mod asynchronous {
-    use super::*;
+    use super::{
+        Download, Face, FileStream, IntoException, Length, Operation, Py, PyAny, PyDictMethods,
+        PyFloatMethods, PyMappingMethods, PyMappingProxyMethods, PyResult, Python, RunFiles, Shared, Way,
+        client, close_download, ls, next_block, next_path, pyclass, pymethods, read_all, remove,
+        remove_opened, upload,
+    };
 
     twins! {
         AsyncRunClient AsyncRunDownload AsyncRunStream Async Operation;

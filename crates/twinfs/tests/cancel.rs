@@ -77,7 +77,10 @@ fn settles(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-fn attempts() -> Vec<(&'static str, fn(Fs) -> Attempt)> {
+/// A name and how to begin it.
+type Scenario = (&'static str, fn(Fs) -> Attempt);
+
+fn attempts() -> Vec<Scenario> {
     vec![
         ("read", |fs| Box::pin(async move { fs.read("old").await.map(drop) })),
         ("read_many", |fs| {

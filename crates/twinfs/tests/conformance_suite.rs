@@ -1,5 +1,7 @@
 //! The conformance suite itself: it finds the faults of stores that have some, and asks of a store
 //! no more than it declares.
+
+#![cfg(test)]
 #![allow(clippy::unwrap_used, reason = "a test says what must hold by unwrapping")]
 
 use std::sync::Arc;

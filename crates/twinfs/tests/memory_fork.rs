@@ -1,5 +1,7 @@
 //! The memory store after `fork(2)`: the child has a copy that works, whatever other threads did at
 //! that moment, and no writer of its parent's.
+
+#![cfg(test)]
 #![allow(clippy::unwrap_used, reason = "a test says what must hold by unwrapping")]
 
 use std::panic::AssertUnwindSafe;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use twinfs::Result;
 use twinfs::runfiles::{self, FileInfo};
 
-pub trait Face {
+pub(crate) trait Face {
     fn name(&self) -> &'static str;
     fn ls(&self, path: &str) -> Result<Vec<FileInfo>>;
     fn remove(&self, path: &str) -> Result<()>;
@@ -117,7 +117,7 @@ impl Face for runfiles::RunFiles {
 }
 
 /// The same run on both faces.
-pub fn faces(fid: &str, url: &str, token: &str) -> [Box<dyn Face>; 2] {
+pub(crate) fn faces(fid: &str, url: &str, token: &str) -> [Box<dyn Face>; 2] {
     [
         Box::new(runfiles::blocking::RunFiles::new(fid, url, token).unwrap()),
         Box::new(runfiles::RunFiles::new(fid, url, token).unwrap()),

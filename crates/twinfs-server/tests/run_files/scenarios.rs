@@ -44,7 +44,7 @@ fn left_in(folder: &Path) -> Vec<std::ffi::OsString> {
     fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect()
 }
 
-pub fn round_trip(server: &Server, temporary: &Path) {
+pub(crate) fn round_trip(server: &Server, temporary: &Path) {
     let large = content(3 * MIB + 17);
     on_both_faces(server, "round-trip", |face| {
         assert_eq!(face.ls("in").unwrap(), []);
@@ -106,7 +106,7 @@ fn clear(temporary: &Path) {
     }
 }
 
-pub fn odd_names(server: &Server, temporary: &Path) {
+pub(crate) fn odd_names(server: &Server, temporary: &Path) {
     let names = [
         "a b",
         "a#b?c&d=e",
@@ -134,7 +134,7 @@ pub fn odd_names(server: &Server, temporary: &Path) {
     clear(temporary);
 }
 
-pub fn chunks_of_any_size(server: &Server) {
+pub(crate) fn chunks_of_any_size(server: &Server) {
     on_both_faces(server, "chunks", |face| {
         assert!(face.chunk_size() <= MIB);
         let bytes = content(100_003);
@@ -147,7 +147,7 @@ pub fn chunks_of_any_size(server: &Server) {
     });
 }
 
-pub fn early_close(server: &Server, temporary: &Path) {
+pub(crate) fn early_close(server: &Server, temporary: &Path) {
     let names: Vec<String> = (0..40).map(|number| format!("{number:02}")).collect();
     on_both_faces(server, "early-close", |face| {
         let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), name.as_bytes())).collect();
@@ -162,7 +162,7 @@ pub fn early_close(server: &Server, temporary: &Path) {
     });
 }
 
-pub fn refusals(server: &Server) {
+pub(crate) fn refusals(server: &Server) {
     on_both_faces(server, "refusals", |face| {
         let kind = |error: twinfs::Error| error.kind();
         face.upload(folder(&[("data/x", b"1")]).path()).unwrap();
@@ -205,7 +205,7 @@ pub fn refusals(server: &Server) {
 
 /// No connection lives long enough for the whole file, so it only arrives if each goes on where the
 /// one before it broke.
-pub fn upload_over_connections_that_break(server: &Server) {
+pub(crate) fn upload_over_connections_that_break(server: &Server) {
     let bytes = content(12 * MIB + 5);
     let local = folder(&[("large", &bytes), ("small", b"small")]);
     for (number, face) in ["sync", "async"].into_iter().enumerate() {
@@ -222,7 +222,7 @@ pub fn upload_over_connections_that_break(server: &Server) {
 
 /// As for uploads; a server without versions cannot give the rest of the same file, so there it is an
 /// error, and nothing is left.
-pub fn download_over_connections_that_break(server: &Server, temporary: &Path, resumes: bool) {
+pub(crate) fn download_over_connections_that_break(server: &Server, temporary: &Path, resumes: bool) {
     let bytes = content(12 * MIB + 5);
     let local = folder(&[("large", &bytes), ("small", b"small")]);
     faces("broken-download", &server.url, &server.token)[0].upload(local.path()).unwrap();

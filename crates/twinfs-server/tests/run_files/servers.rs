@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 /// A running server, and a user's token for it.
-pub struct Server {
+pub(crate) struct Server {
     pub url: String,
     pub token: String,
     _running: Running,
@@ -23,14 +23,14 @@ enum Running {
 }
 
 /// A twinfs server in this process, over a local folder.
-pub fn twinfs() -> Server {
+pub(crate) fn twinfs() -> Server {
     let data = tempfile::tempdir().unwrap();
     let fs = smol::block_on(twinfs::Fs::connect(data.path().to_str().unwrap())).unwrap();
     start(fs, data, |_| ())
 }
 
 /// A twinfs server in this process, over this file system.
-pub fn start(
+pub(crate) fn start(
     fs: twinfs::Fs,
     data: tempfile::TempDir,
     configure: impl FnOnce(&mut twinfs_server::Config),
@@ -57,7 +57,7 @@ impl Drop for Kill {
 
 /// Kodosumi's own server, where `TWINFS_KODOSUMI_PYTHON` names a Python that has it; `None`, with the
 /// reason printed, otherwise.
-pub fn kodosumi() -> Option<Server> {
+pub(crate) fn kodosumi() -> Option<Server> {
     let Some(python) = std::env::var_os("TWINFS_KODOSUMI_PYTHON").filter(|python| Path::new(python).exists())
     else {
         println!("SKIP: TWINFS_KODOSUMI_PYTHON does not name a Python that has kodosumi");
@@ -100,13 +100,13 @@ fn log_in(url: &str) -> String {
 
 /// In which direction a connection carries the bytes that are counted.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Towards {
+pub(crate) enum Towards {
     Server,
     Client,
 }
 
 /// A proxy that cuts every connection after so many bytes in one direction.
-pub struct Cutter {
+pub(crate) struct Cutter {
     pub url: String,
     cuts: Arc<AtomicU64>,
     stopped: Arc<AtomicBool>,
@@ -114,12 +114,12 @@ pub struct Cutter {
 }
 
 impl Cutter {
-    pub fn before(server: &Server, towards: Towards, after_bytes: u64) -> Self {
+    pub(crate) fn before(server: &Server, towards: Towards, after_bytes: u64) -> Self {
         Self::start(server, towards, after_bytes, None)
     }
 
     /// A proxy that cuts nothing, and gives this header of the server another name.
-    pub fn hiding(server: &Server, header: &'static str) -> Self {
+    pub(crate) fn hiding(server: &Server, header: &'static str) -> Self {
         Self::start(server, Towards::Client, u64::MAX, Some(header))
     }
 
@@ -150,7 +150,7 @@ impl Cutter {
     }
 
     /// How many connections have been cut.
-    pub fn cuts(&self) -> u64 {
+    pub(crate) fn cuts(&self) -> u64 {
         self.cuts.load(Ordering::Relaxed)
     }
 }

@@ -1,5 +1,7 @@
 //! The server as a whole, started for each test.
 
+#![cfg(test)]
+
 mod crash;
 mod limits;
 mod stopping;

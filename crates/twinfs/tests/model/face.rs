@@ -21,7 +21,7 @@ enum Handle {
     Async(File),
 }
 
-pub struct Face {
+pub(crate) struct Face {
     fs: Either,
     handles: [Option<Handle>; HANDLES],
 }
@@ -51,16 +51,16 @@ fn moving(absent: bool) -> MoveOptions {
 }
 
 impl Face {
-    pub fn sync(fs: blocking::Fs) -> Self {
+    pub(crate) fn sync(fs: blocking::Fs) -> Self {
         Self { fs: Either::Sync(fs), handles: Default::default() }
     }
 
-    pub fn asynchronous(fs: Fs<DynStore>) -> Self {
+    pub(crate) fn asynchronous(fs: Fs<DynStore>) -> Self {
         Self { fs: Either::Async(fs), handles: Default::default() }
     }
 
     /// Does the operation.
-    pub fn apply(&mut self, operation: &Operation) -> Answer {
+    pub(crate) fn apply(&mut self, operation: &Operation) -> Answer {
         self.try_apply(operation).unwrap_or_else(|error: Error| Answer::Refused(error.kind()))
     }
 
@@ -155,7 +155,7 @@ impl Face {
     }
 
     /// Everything there is: names in listing order, with contents.
-    pub fn tree(&self) -> Vec<(String, Vec<u8>)> {
+    pub(crate) fn tree(&self) -> Vec<(String, Vec<u8>)> {
         let options = ListOptions { depth: twinfs::Depth::Recursive, ..ListOptions::default() };
         let names = self.names("", &options).unwrap();
         let content = |name: &String| {

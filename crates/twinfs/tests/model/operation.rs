@@ -4,13 +4,13 @@ use proptest::prelude::*;
 use twinfs::{ByteRange, Depth, Existing, Lease, Mode, Parents, Publish};
 
 /// Few paths, so that they meet often; files and directories change places.
-pub const PATHS: [&str; 9] = ["a", "b", "a-b", "d", "d/a", "d/b", "d/e", "d/e/a", "a/x"];
+pub(crate) const PATHS: [&str; 9] = ["a", "b", "a-b", "d", "d/a", "d/b", "d/e", "d/e/a", "a/x"];
 /// How many handles are open at a time.
-pub const HANDLES: usize = 2;
+pub(crate) const HANDLES: usize = 2;
 
 /// A condition of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum On {
+pub(crate) enum On {
     Anything,
     Absent,
     /// The version the file has now.
@@ -20,7 +20,7 @@ pub enum On {
 }
 
 #[derive(Clone, Debug)]
-pub enum Operation {
+pub(crate) enum Operation {
     Write { path: &'static str, data: Vec<u8>, on: On, parents: Parents },
     Read { path: &'static str, range: ByteRange },
     Stat { path: &'static str },
@@ -106,6 +106,6 @@ fn operation() -> impl Strategy<Value = Operation> {
 }
 
 /// Lists of 30 operations; shorter ones come from shrinking.
-pub fn operations() -> impl Strategy<Value = Vec<Operation>> {
+pub(crate) fn operations() -> impl Strategy<Value = Vec<Operation>> {
     prop::collection::vec(operation(), 1..=30)
 }

@@ -9,7 +9,7 @@ use super::operation::{HANDLES, On, Operation};
 
 /// What an operation came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     Done,
     Directory,
     Length(u64),
@@ -19,7 +19,7 @@ pub enum Answer {
 }
 
 /// What an operation may come to: where a call is wrong in two ways, each of them may be said.
-pub type Allowed = Vec<Answer>;
+pub(crate) type Allowed = Vec<Answer>;
 
 pub(crate) fn allowed(outcome: Outcome) -> Allowed {
     match outcome {
@@ -30,7 +30,7 @@ pub(crate) fn allowed(outcome: Outcome) -> Allowed {
 
 /// In what stores may differ.
 #[derive(Clone, Copy)]
-pub struct Quirks {
+pub(crate) struct Quirks {
     /// A staged writer makes missing directories when it is opened, not when it commits.
     pub directories_at_open: bool,
 }
@@ -47,7 +47,7 @@ pub(crate) struct Content {
     pub(crate) version: u64,
 }
 
-pub struct Model {
+pub(crate) struct Model {
     quirks: Quirks,
     pub(crate) nodes: BTreeMap<String, Node>,
     pub(crate) contents: Vec<Content>,
@@ -67,7 +67,7 @@ fn is_below(path: &str, dir: &str) -> bool {
 }
 
 impl Model {
-    pub fn new(quirks: Quirks) -> Self {
+    pub(crate) fn new(quirks: Quirks) -> Self {
         Self {
             quirks,
             nodes: BTreeMap::new(),
@@ -79,7 +79,7 @@ impl Model {
     }
 
     /// Everything there is: names in listing order, with contents.
-    pub fn tree(&self) -> Vec<(String, Vec<u8>)> {
+    pub(crate) fn tree(&self) -> Vec<(String, Vec<u8>)> {
         let mut tree: Vec<(String, Vec<u8>)> =
             self.nodes.iter().map(|(path, node)| self.row(path, *node)).collect();
         tree.sort();
@@ -94,7 +94,7 @@ impl Model {
     }
 
     /// Does the operation; `None` if it is left out, because stores may do it differently.
-    pub fn apply(&mut self, operation: &Operation) -> Option<Allowed> {
+    pub(crate) fn apply(&mut self, operation: &Operation) -> Option<Allowed> {
         if self.moves_a_directory_from_under_a_writer(operation) {
             return None;
         }
