@@ -19,6 +19,7 @@ use crate::results::{Deliver, Delivery, Item};
 const PAGE: usize = 1000;
 
 /// The options that keywords mean.
+#[expect(clippy::fn_params_excessive_bools, reason = "they are keywords in Python")]
 pub(crate) fn list_options(
     detail: bool,
     recursive: bool,

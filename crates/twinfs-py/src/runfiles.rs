@@ -332,9 +332,8 @@ macro_rules! twins {
 
 mod sync {
     use super::{
-        Download, Face, FileStream, IntoException, Length, Py, PyAny, PyAnyMethods, PyDictMethods,
-        PyFloatMethods, PyMappingMethods, PyMappingProxyMethods, PyResult, Python, RunFiles, Shared, Way,
-        client, close_download, ls, next_block, next_path, pyclass, pymethods, read_all, remove,
+        Download, Face, FileStream, IntoException, Length, Py, PyAny, PyResult, Python, RunFiles, Shared,
+        Way, client, close_download, ls, next_block, next_path, pyclass, pymethods, read_all, remove,
         remove_opened, upload,
     };
 
@@ -350,9 +349,8 @@ mod sync {
 
 mod asynchronous {
     use super::{
-        Download, Face, FileStream, IntoException, Length, Operation, Py, PyAny, PyDictMethods,
-        PyFloatMethods, PyMappingMethods, PyMappingProxyMethods, PyResult, Python, RunFiles, Shared, Way,
-        client, close_download, ls, next_block, next_path, pyclass, pymethods, read_all, remove,
+        Download, Face, FileStream, IntoException, Length, Operation, Py, PyAny, PyResult, Python, RunFiles,
+        Shared, Way, client, close_download, ls, next_block, next_path, pyclass, pymethods, read_all, remove,
         remove_opened, upload,
     };
 

@@ -15,8 +15,10 @@
 //! # Ok::<(), twinfs_server::Error>(()) }).unwrap();
 //! ```
 //!
-//! A request goes from [`serve`] (connection, request id, log) through [`routes`](mod@routes) to `upload`
+//! A request goes from [`serve`] (connection, request id, log) through `routes` to `upload`
 //! (sessions and chunks) or straight to the library; `metadata` remembers sessions and users.
+
+#![allow(clippy::result_large_err, reason = "the error of a handler is the answer it becomes")]
 
 mod app;
 mod auth;

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 #[path = "run_files/servers.rs"]
+#[allow(dead_code, reason = "shared with the tests of run files, which use all of it")]
 mod servers;
 
 use twinfs::conformance::{self, Options, Report};

@@ -178,8 +178,7 @@ impl Uploads {
             };
             let mut done = 0;
             while done < piece.len {
-                #[expect(clippy::cast_possible_truncation, reason = "at most BLOCK")]
-                let len = (piece.len - done).min(BLOCK) as usize;
+                let len = (piece.len - done).min(BLOCK) as usize; // at most BLOCK
                 let block = source.read_at(from + done, len).await?;
                 if block.is_empty() {
                     return Err(twinfs::Error::new(ErrorKind::Io)
