@@ -1,11 +1,9 @@
 //! Random lists of operations, with two handles open at a time, on both faces of a store and on a
 //! plain model: the same answers, the same kinds of errors, the same tree after every operation.
 //!
-//! `TWINFS_MODEL_CASES` says how many lists are tried; proptest shrinks the one that fails.
-
-#![cfg(test)]
 //! `TWINFS_MODEL_CASES` says how many lists are tried, `TWINFS_SOAK=1` tries many; proptest shrinks
 //! the one that fails. `TWINFS_SEED` makes the lists of an earlier run again.
+#![cfg(test)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what must hold by panicking")]
 
 mod face;
