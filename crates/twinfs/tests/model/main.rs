@@ -3,8 +3,8 @@
 //!
 //! `TWINFS_MODEL_CASES` says how many lists are tried, `TWINFS_SOAK=1` tries many; proptest shrinks
 //! the one that fails. `TWINFS_SEED` makes the lists of an earlier run again.
-
 #![cfg(test)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what must hold by panicking")]
 
 mod face;
 mod handle;
