@@ -86,9 +86,8 @@ impl<A: AsyncStore, B: AsyncStore> Transfer<'_, A, B> {
         let files = Files::of(&[self.source.scheme(), self.target.scheme()]);
         let chosen = Limit::chosen(self.options.bulk.limit, limit, files).map(Limit::operations);
         let limit = Limit::effective(self.options.bulk.limit, limit, files).operations();
-        let batches = self.way == Way::Through
-            && self.source.capabilities().bulk
-            && self.target.capabilities().bulk;
+        let batches =
+            self.way == Way::Through && self.source.capabilities().bulk && self.target.capabilities().bulk;
         // A batch stands for as many operations as it has files; where nobody chose a limit, the
         // stores' own bulk verbs bound what they hold at a time.
         let batch = batches.then(|| chosen.map_or(BATCH, |limit| (limit / BATCHES).clamp(1, BATCH)));
