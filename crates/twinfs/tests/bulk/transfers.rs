@@ -300,3 +300,49 @@ fn place_follows_the_rules_of_cp() {
         assert_eq!(placed("x/a", "", false).await, "a");
     });
 }
+
+#[test]
+fn the_local_disk_is_a_side_like_any_other() {
+    let source = MemoryStore::default();
+    grow(&source);
+    let original = tree(&source);
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().to_str().unwrap();
+    std::fs::create_dir(folder.path().join("links")).unwrap();
+    std::os::unix::fs::symlink("../in/one", folder.path().join("links/file")).unwrap();
+    std::os::unix::fs::symlink("../in", folder.path().join("links/directory")).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", folder.path().join("links/out")).unwrap();
+    let down = [Pair { from: path("in"), to: path("") }];
+    let links = [Pair { from: path("links"), to: path("links") }];
+    let (source_async, source_sync) = near(&source);
+    for sync_face in [true, false] {
+        let (far, back) = (MemoryStore::default(), MemoryStore::default());
+        let (far_async, far_sync, _) = remote(&far);
+        let (back_async, back_sync) = near(&back);
+        let options = recursive();
+        let report = if sync_face {
+            let disk = blocking::Fs::connect(root).unwrap();
+            blocking::bulk::put(&disk, &source_sync, &all("in"), &options).unwrap();
+            blocking::bulk::put(&far_sync, &disk, &down, &options).unwrap();
+            blocking::bulk::get(&disk, &back_sync, &down, &options).unwrap();
+            blocking::bulk::get(&disk, &far_sync, &links, &options).unwrap()
+        } else {
+            smol::block_on(async {
+                let disk = twinfs::Fs::connect(root).await.unwrap();
+                bulk::put(&disk, &source_async, &all("in"), &options).await.unwrap();
+                bulk::put(&far_async, &disk, &down, &options).await.unwrap();
+                bulk::get(&disk, &back_async, &down, &options).await.unwrap();
+                bulk::get(&disk, &far_async, &links, &options).await.unwrap()
+            })
+        };
+        assert!(tree(&back) == original, "sync {sync_face}");
+        let skipped: Vec<&str> = report.skipped.iter().map(|skipped| skipped.path.as_str()).collect();
+        assert_eq!((report.files, skipped), (1, vec!["links/directory", "links/out"]));
+        assert_eq!(sync(&far).read("links/file").unwrap(), sync(&source).read("one").unwrap());
+        sync(&far).remove_all("links").unwrap();
+        assert!(tree(&far) == original, "sync {sync_face}");
+        std::fs::remove_dir_all(folder.path().join("in")).unwrap();
+        std::fs::create_dir(folder.path().join("in")).unwrap();
+        std::fs::write(folder.path().join("in/one"), "0").unwrap();
+    }
+}
