@@ -10,6 +10,7 @@
 //! | `filesystem` | `SyncFileSystem`, `AsyncFileSystem`: connecting, closing, pickling |
 //! | `handle`, `listing` | open files and listings under way |
 //! | `operation` | the awaitable that every asyncio method returns |
+//! | `reading` | what was read, on its way into `bytes` |
 //! | `records` | `Metadata`, `Entry` and the like |
 //! | `results` | results as Python objects |
 //! | `verbs` | the verbs of a file system, each once for both faces |
@@ -24,6 +25,7 @@ mod handle;
 mod listing;
 mod operation;
 mod process;
+mod reading;
 mod records;
 mod results;
 mod verbs;
