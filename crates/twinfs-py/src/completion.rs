@@ -186,7 +186,7 @@ impl Completions {
                 batch.push_front(Finished { pending: Held::new(pending.unbind()), work });
                 Ok(())
             }
-            Delivery::Copy => match self.start(&pending, work) {
+            Delivery::Advance => match self.start(&pending, work) {
                 Ok(()) => Ok(()),
                 Err(error) => Pending::resolve(&pending, Err(error)),
             },

@@ -8,7 +8,7 @@ use twinfs::registry::{self, StoreOptions};
 use twinfs::{AnyStore, AsyncFace, DynStore, Fs};
 
 use crate::errors::Outcome;
-use crate::executor::{is_main_thread, run_in_place, run_waiting, work};
+use crate::executor::{run_in_place, run_waiting, work};
 use crate::operation::Operation;
 use crate::results::Deliver;
 
@@ -17,7 +17,7 @@ use crate::results::Deliver;
 /// | way | sync method | asyncio method |
 /// |---|---|---|
 /// | in place: memory | in the calling thread | where it is awaited |
-/// | pool: local disk | in the calling thread, the interpreter lock released | on a worker |
+/// | pool: local disk | in the calling thread, the interpreter lock released; long ones on workers | on a worker |
 /// | woken: async stores | on a worker, while the calling thread waits | on a worker |
 #[derive(Clone)]
 pub(crate) struct Engine {
@@ -37,7 +37,8 @@ pub(crate) enum Way {
 pub(crate) enum Length {
     /// A few system calls.
     Short,
-    /// As many as there are files, or bytes: the main thread stays open to Ctrl-C meanwhile.
+    /// As many as there are files, or bytes: workers share it, and the main thread stays open to
+    /// Ctrl-C meanwhile.
     Long,
 }
 
@@ -83,7 +84,7 @@ impl Way {
         match self {
             // Such an operation is over sooner than the lock could be released and taken.
             Self::InPlace => run_in_place(py, length == Length::Long, future),
-            Self::Pool if length == Length::Short || !is_main_thread() => run_in_place(py, true, future),
+            Self::Pool if length == Length::Short => run_in_place(py, true, future),
             Self::Pool | Self::Woken => run_waiting(py, work(future)),
         }
     }

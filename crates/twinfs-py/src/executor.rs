@@ -19,7 +19,7 @@ use twinfs::{Error, ErrorKind, fork, pool};
 
 use crate::completion::{Finished, Pending, Queue};
 use crate::errors::{Failure, IntoException, Outcome};
-use crate::results::{Deliver, Delivery, deliver_now};
+use crate::results::{Deliver, Delivery};
 
 thread_local! {
     static OFF_PYTHON: Cell<bool> = const { Cell::new(false) };
@@ -108,20 +108,18 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
         match this.future.as_mut().as_pin_mut() {
+            None => {}
             Some(future) => match future.poll(context) {
+                Poll::Pending => return Poll::Pending,
                 Poll::Ready(result) => {
                     this.future.set(None);
                     *this.result = Some(result);
-                    Poll::Ready(())
                 }
-                Poll::Pending => Poll::Pending,
             },
-            None => {
-                if let Some(Ok(result)) = this.result {
-                    result.copy();
-                }
-                Poll::Ready(())
-            }
+        }
+        match this.result {
+            Some(Ok(result)) => result.advance(context),
+            _ => Poll::Ready(()),
         }
     }
 
@@ -143,27 +141,20 @@ where
     }
 }
 
-/// Does an operation of a blocking store in place, without the interpreter lock.
+/// Does an operation of a blocking store in place, without the interpreter lock if need be.
 pub(crate) fn run_in_place<T: Deliver>(
     py: Python<'_>,
     release_lock: bool,
     future: impl Future<Output = Outcome<T>> + Send,
 ) -> PyResult<Py<PyAny>> {
-    let outcome = if release_lock { detached(py, || poll_once(future)) } else { poll_once(future) };
-    match outcome {
-        Ok(result) => deliver_now(py, result),
-        Err(failure) => Err(failure.into_exception()),
+    // On the stack: the way of the sync face has no allocation.
+    let mut job = pin!(Job { future: Some(future), result: None });
+    if release_lock {
+        detached(py, || poll_in_place(job.as_mut()));
+    } else {
+        poll_in_place(job.as_mut());
     }
-}
-
-fn poll_once<T>(future: impl Future<Output = Outcome<T>>) -> Outcome<T> {
-    let mut future = pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut context))) {
-        Ok(Poll::Ready(outcome)) => outcome,
-        Ok(Poll::Pending) => Err(not_immediate()),
-        Err(_) => Err(Failure::panicked()),
-    }
+    finish(py, job)
 }
 
 fn not_immediate() -> Failure {
@@ -174,26 +165,26 @@ fn not_immediate() -> Failure {
 
 /// Does work in place, without a loop or another thread.
 pub(crate) fn do_in_place(py: Python<'_>, mut work: Pin<Box<dyn Work>>) -> PyResult<Py<PyAny>> {
-    poll_in_place(&mut work);
-    finish(py, work)
+    poll_in_place(work.as_mut());
+    finish(py, work.as_mut())
 }
 
-fn poll_in_place(work: &mut Pin<Box<dyn Work>>) {
+fn poll_in_place<W: Work + ?Sized>(mut work: Pin<&mut W>) {
     let mut context = Context::from_waker(Waker::noop());
     match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(&mut context))) {
         Ok(Poll::Ready(())) => {}
-        Ok(Poll::Pending) => work.as_mut().fail(not_immediate()),
-        Err(_) => work.as_mut().fail(Failure::panicked()),
+        Ok(Poll::Pending) => work.fail(not_immediate()),
+        Err(_) => work.fail(Failure::panicked()),
     }
 }
 
-/// The Python object of finished work, however long it takes.
-fn finish(py: Python<'_>, mut work: Pin<Box<dyn Work>>) -> PyResult<Py<PyAny>> {
+/// The Python object of work that is done, but for parts that need no waiting.
+fn finish<W: Work + ?Sized>(py: Python<'_>, mut work: Pin<&mut W>) -> PyResult<Py<PyAny>> {
     loop {
         match work.as_mut().deliver(py, None) {
             Delivery::Done(object) => return object,
             Delivery::Unfinished => {}
-            Delivery::Copy => detached(py, || poll_in_place(&mut work)),
+            Delivery::Advance => detached(py, || poll_in_place(work.as_mut())),
         }
     }
 }
@@ -366,22 +357,31 @@ impl Waiter {
 
 /// Does work on the pool while this thread waits. On the main thread a signal handler that raises,
 /// as that of Ctrl-C does, ends the waiting and cancels the work.
-pub(crate) fn run_waiting(py: Python<'_>, work: Pin<Box<dyn Work>>) -> PyResult<Py<PyAny>> {
-    let waiter = Arc::new(Waiter::default());
-    let task = Task::start(work, Sink::Thread(Arc::clone(&waiter)))?;
+pub(crate) fn run_waiting(py: Python<'_>, mut work: Pin<Box<dyn Work>>) -> PyResult<Py<PyAny>> {
     let limit = is_main_thread().then_some(SIGNAL_CHECK);
     loop {
-        if let Some(work) = detached(py, || waiter.wait(limit)) {
-            return finish(py, work);
-        }
-        if let Err(raised) = py.check_signals() {
-            task.cancel();
-            return Err(raised);
+        let waiter = Arc::new(Waiter::default());
+        let task = Task::start(work, Sink::Thread(Arc::clone(&waiter)))?;
+        work = loop {
+            if let Some(work) = detached(py, || waiter.wait(limit)) {
+                break work;
+            }
+            if let Err(raised) = py.check_signals() {
+                task.cancel();
+                return Err(raised);
+            }
+        };
+        loop {
+            match work.as_mut().deliver(py, None) {
+                Delivery::Done(object) => return object,
+                Delivery::Unfinished => {}
+                Delivery::Advance => break,
+            }
         }
     }
 }
 
 /// Whether this is the thread that handles signals.
-pub(crate) fn is_main_thread() -> bool {
+fn is_main_thread() -> bool {
     rustix::thread::gettid() == rustix::process::getpid()
 }

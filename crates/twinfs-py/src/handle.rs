@@ -10,7 +10,8 @@ use crate::engine::{Length, Way};
 use crate::errors::{Conditioned, Outcome};
 use crate::executor::Held;
 use crate::operation::Operation;
-use crate::results::{Deliver, Delivery, Filled};
+use crate::reading::{Filled, fill};
+use crate::results::{Deliver, Delivery};
 
 /// An open file on its way to Python.
 pub(crate) struct Opened(Option<Arc<OpenFile>>);
@@ -89,18 +90,6 @@ macro_rules! file_verb {
             }
         }
     };
-}
-
-/// Reads until the buffer is full or the file ends.
-async fn fill(file: &File, offset: u64, buffer: &mut [u8]) -> twinfs::Result<usize> {
-    let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match file.read_into_at(offset + filled as u64, rest).await? {
-            0 => break,
-            count => filled += count,
-        }
-    }
-    Ok(filled)
 }
 
 async fn read_at(

@@ -11,6 +11,7 @@
 //! | `filesystem` | `SyncFileSystem`, `AsyncFileSystem`: connecting, closing, pickling |
 //! | `handle`, `listing` | open files and listings under way |
 //! | `operation` | the awaitable that every asyncio method returns |
+//! | `reading` | what was read, on its way into `bytes` |
 //! | `records` | `Metadata`, `Entry` and the like |
 //! | `results` | results as Python objects |
 //! | `runfiles` | the client of a run's files, under `twinfs.kodosumi` |
@@ -29,6 +30,7 @@ mod handle;
 mod listing;
 mod operation;
 mod process;
+mod reading;
 mod records;
 mod results;
 mod runfiles;

@@ -1,14 +1,20 @@
 //! Results as Python objects.
 
+use std::collections::VecDeque;
+use std::future::Future;
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
-use twinfs::{Result, StagedId};
+use twinfs::{Result, StagedId, pool};
 
-use crate::arguments::{Failures, uninitialised_bytes};
+use crate::arguments::Failures;
 use crate::errors::{Failure, IntoException};
 use crate::executor::Held;
 use crate::records::{DiskUsage, Entry, Metadata, Staged};
@@ -19,31 +25,22 @@ pub(crate) enum Delivery {
     Done(PyResult<Py<PyAny>>),
     /// Time is up; call again.
     Unfinished,
-    /// [`Deliver::copy`] is next, on any thread; then call again.
-    Copy,
+    /// [`Deliver::advance`] is next, on a worker; then call again.
+    Advance,
 }
 
 /// A result that becomes a Python object.
 ///
 /// Large ones do not become one in a single go, so that an event loop is not held up: lists grow
-/// until the time is up, and large contents are copied by a worker into memory that the object
-/// already owns.
+/// until the time is up, and a worker fills large contents into memory that the object already owns.
 pub(crate) trait Deliver: Send + 'static {
     /// Makes the object, or more of it, until `until`.
     fn deliver(&mut self, py: Python<'_>, until: Option<Instant>) -> Delivery;
 
-    /// The part that needs no interpreter.
-    fn copy(&mut self) {}
-}
-
-/// Delivers a result at once.
-pub(crate) fn deliver_now<T: Deliver>(py: Python<'_>, mut result: T) -> PyResult<Py<PyAny>> {
-    loop {
-        match result.deliver(py, None) {
-            Delivery::Done(object) => return object,
-            Delivery::Unfinished => {}
-            Delivery::Copy => py.detach(|| result.copy()),
-        }
+    /// Does what needs no interpreter before `deliver` can go on. Called once before the first
+    /// `deliver`, too.
+    fn advance(&mut self, _context: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
     }
 }
 
@@ -70,78 +67,6 @@ deliver_by! {
     Vec<twinfs::Staged> => |py, this| this.drain(..).map(Staged::from).collect::<Vec<_>>().into_py_any(py);
 }
 
-/// Contents up to this many bytes are copied where the object is made: cheaper than a second hop.
-const COPIED_IN_PLACE: usize = 256 * 1024;
-
-/// The content of a file.
-pub(crate) struct Content {
-    bytes: Bytes,
-    /// The object under way and where its content goes.
-    object: Option<(Held<PyBytes>, SendPointer)>,
-}
-
-struct SendPointer(*mut u8);
-// SAFETY: it points into a bytes object that nobody else has seen yet.
-unsafe impl Send for SendPointer {}
-
-impl From<Bytes> for Content {
-    fn from(bytes: Bytes) -> Self {
-        Self { bytes, object: None }
-    }
-}
-
-impl Deliver for Content {
-    fn deliver(&mut self, py: Python<'_>, _until: Option<Instant>) -> Delivery {
-        if let Some(object) = self.object.take().and_then(|(object, _)| object.into_inner()) {
-            return Delivery::Done(Ok(object.into_any()));
-        }
-        if self.bytes.len() <= COPIED_IN_PLACE {
-            return Delivery::Done(Ok(PyBytes::new(py, &self.bytes).into_any().unbind()));
-        }
-        match uninitialised_bytes(py, self.bytes.len()) {
-            Ok((object, start)) => {
-                self.object = Some((Held::new(object), SendPointer(start)));
-                Delivery::Copy
-            }
-            Err(error) => Delivery::Done(Err(error)),
-        }
-    }
-
-    fn copy(&mut self) {
-        if let Some((_, SendPointer(start))) = &self.object {
-            // SAFETY: `start` is the content of an object made for exactly this many bytes.
-            unsafe { std::ptr::copy_nonoverlapping(self.bytes.as_ptr(), *start, self.bytes.len()) };
-            self.bytes = Bytes::new();
-        }
-    }
-}
-
-/// What was read straight into a `bytes` object.
-pub(crate) struct Filled {
-    object: Held<PyBytes>,
-    /// How much of it was filled; less than its length only at the end of the file.
-    count: usize,
-}
-
-impl Filled {
-    pub(crate) fn new(object: Held<PyBytes>, count: usize) -> Self {
-        Self { object, count }
-    }
-}
-
-impl Deliver for Filled {
-    fn deliver(&mut self, py: Python<'_>, _until: Option<Instant>) -> Delivery {
-        let Some(object) = self.object.get() else { return Delivery::Done(Ok(py.None())) };
-        let filled = object.bind(py).as_bytes();
-        let object = if self.count == filled.len() {
-            object.clone_ref(py)
-        } else {
-            PyBytes::new(py, filled.get(..self.count).unwrap_or_default()).unbind()
-        };
-        Delivery::Done(Ok(object.into_any()))
-    }
-}
-
 /// An item of a list of results.
 pub(crate) trait Item: Send + 'static {
     fn into_object(self, py: Python<'_>) -> PyResult<Py<PyAny>>;
@@ -165,28 +90,105 @@ impl Item for twinfs::Entry {
     }
 }
 
-/// A list that grows in Python as time allows.
+/// A list that grows in Python as time allows, from results that may still be on their way.
 pub(crate) struct Many<T> {
-    items: std::vec::IntoIter<Result<T>>,
+    source: Source<T>,
+    ready: std::vec::IntoIter<Result<T>>,
     failures: Failures,
     if_absent: bool,
     list: Option<Held<PyList>>,
+    failure: Option<Failure>,
+}
+
+/// Where further results come from.
+enum Source<T> {
+    /// They are all there.
+    Nowhere,
+    /// From portions that workers do side by side.
+    Portions(Portions<T>),
 }
 
 impl<T> Many<T> {
     /// Results with an error each; the first error is raised, or each stands in the list.
     pub(crate) fn new(items: Vec<Result<T>>, failures: Failures) -> Self {
-        Self { items: items.into_iter(), failures, if_absent: false, list: None }
+        let ready = items.into_iter();
+        Self { source: Source::Nowhere, ready, failures, if_absent: false, list: None, failure: None }
+    }
+
+    /// Results that are all there.
+    pub(crate) fn all(items: Vec<T>) -> Self {
+        Self::new(items.into_iter().map(Ok).collect(), Failures::Raise)
     }
 
     /// The same with the condition that its items had.
     pub(crate) fn under(self, if_absent: bool) -> Self {
         Self { if_absent, ..self }
     }
+}
 
-    /// Results that are all there.
-    pub(crate) fn all(items: Vec<T>) -> Self {
-        Self::new(items.into_iter().map(Ok).collect(), Failures::Raise)
+impl<T: Send + 'static> Many<T> {
+    /// Results of `count` items that workers do in portions: the first ones become objects while
+    /// the next ones are read, and what has become an object takes no further memory.
+    pub(crate) fn in_portions(
+        count: usize,
+        failures: Failures,
+        job: impl Fn(Range<usize>) -> Outcomes<T> + Send + Sync + 'static,
+    ) -> Self {
+        let source = Portions { job: Arc::new(job), next: 0, count, running: VecDeque::new() };
+        Self { source: Source::Portions(source), ..Self::new(Vec::new(), failures) }
+    }
+}
+
+/// Items of a portion: fewer than a store would spread over further workers itself.
+const PORTION: usize = 60;
+/// Portions under way.
+const PORTIONS_AHEAD: usize = 4;
+
+type Outcomes<T> = Result<Vec<Result<T>>>;
+type Job<T> = dyn Fn(Range<usize>) -> Outcomes<T> + Send + Sync;
+struct Portions<T> {
+    job: Arc<Job<T>>,
+    next: usize,
+    count: usize,
+    running: VecDeque<Portion<T>>,
+}
+
+enum Portion<T> {
+    Running(Pin<Box<dyn Future<Output = Outcomes<T>> + Send>>),
+    Done(Outcomes<T>),
+}
+
+impl<T: Send + 'static> Portions<T> {
+    /// Begins portions until enough are under way. Each is polled once, which is what begins it.
+    fn fill(&mut self, context: &mut Context<'_>) {
+        while self.running.len() < PORTIONS_AHEAD && self.next < self.count {
+            let range = self.next..(self.next + PORTION).min(self.count);
+            self.next = range.end;
+            let job = Arc::clone(&self.job);
+            let mut portion = Box::pin(pool::run(move || job(range)));
+            self.running.push_back(match portion.as_mut().poll(context) {
+                Poll::Ready(outcomes) => Portion::Done(outcomes),
+                Poll::Pending => Portion::Running(portion),
+            });
+        }
+    }
+
+    /// The next portion's results; empty at the end.
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Outcomes<T>> {
+        self.fill(context);
+        let outcomes = match self.running.pop_front() {
+            None => Ok(Vec::new()),
+            Some(Portion::Done(outcomes)) => outcomes,
+            Some(Portion::Running(mut portion)) => match portion.as_mut().poll(context) {
+                Poll::Ready(outcomes) => outcomes,
+                Poll::Pending => {
+                    self.running.push_front(Portion::Running(portion));
+                    return Poll::Pending;
+                }
+            },
+        };
+        self.fill(context);
+        Poll::Ready(outcomes)
     }
 }
 
@@ -207,21 +209,28 @@ impl<T: Item> Many<T> {
         }
     }
 
-    fn grow(&mut self, py: Python<'_>, until: Option<Instant>) -> PyResult<Option<Py<PyAny>>> {
+    fn grow(&mut self, py: Python<'_>, until: Option<Instant>) -> Result<Delivery, PyErr> {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure.into_exception());
+        }
         let list = match self.list.take().and_then(Held::into_inner) {
             Some(list) => list.into_bound(py),
             None => PyList::empty(py),
         };
         loop {
             for _ in 0..STRIDE {
-                match self.items.next() {
-                    Some(item) => list.append(self.object_of(py, item)?)?,
-                    None => return Ok(Some(list.into_any().unbind())),
+                if let Some(item) = self.ready.next() {
+                    list.append(self.object_of(py, item)?)?;
+                } else if let Source::Portions(_) = self.source {
+                    self.list = Some(Held::new(list.unbind()));
+                    return Ok(Delivery::Advance);
+                } else {
+                    return Ok(Delivery::Done(Ok(list.into_any().unbind())));
                 }
             }
             if until.is_some_and(|until| Instant::now() >= until) {
                 self.list = Some(Held::new(list.unbind()));
-                return Ok(None);
+                return Ok(Delivery::Unfinished);
             }
         }
     }
@@ -229,10 +238,23 @@ impl<T: Item> Many<T> {
 
 impl<T: Item> Deliver for Many<T> {
     fn deliver(&mut self, py: Python<'_>, until: Option<Instant>) -> Delivery {
-        match self.grow(py, until) {
-            Ok(Some(list)) => Delivery::Done(Ok(list)),
-            Ok(None) => Delivery::Unfinished,
-            Err(error) => Delivery::Done(Err(error)),
+        self.grow(py, until).unwrap_or_else(|error| Delivery::Done(Err(error)))
+    }
+
+    fn advance(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Source::Portions(portions) = &mut self.source else { return Poll::Ready(()) };
+        let portion = match portions.poll_next(context) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(portion)) => portion,
+            Poll::Ready(Err(error)) => {
+                self.failure = Some(Failure::new(error, self.if_absent));
+                Vec::new()
+            }
+        };
+        if portion.is_empty() {
+            self.source = Source::Nowhere;
         }
+        self.ready = portion.into_iter();
+        Poll::Ready(())
     }
 }

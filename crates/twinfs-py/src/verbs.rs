@@ -1,23 +1,27 @@
 //! The verbs of a file system: each is one function from owned arguments to an owned result, and
 //! [`verb!`] makes the sync method and the asyncio method of it.
 
+use std::ops::Range;
+
 use pyo3::prelude::*;
+use twinfs::adapters::ready;
 use twinfs::{
-    CreateDirOptions, Existing, ListOptions, MoveOptions, OpenOptions, Parents, ReadOptions, RemoveOptions,
-    StageOptions, StagedId, StatOptions, WriteItem, WriteOptions,
+    ByteRange, CreateDirOptions, Error, ErrorKind, Existing, FsPath, ListOptions, Mode, MoveOptions, OpenOptions,
+    Parents, ReadOptions, RemoveOptions, StageOptions, StagedId, StatOptions, Version, WriteItem, WriteOptions,
 };
 
 use crate::arguments::{
     DurabilityArgument, Failures, FailuresArgument, Input, ItemsArgument, LeaseArgument, ParentsArgument,
     PathArgument, PathsArgument, PublishArgument, StagedArgument, condition, durability, range, seconds,
 };
-use crate::engine::{Engine, Length};
+use crate::engine::{Engine, Length, Way};
 use crate::errors::{Conditioned, Outcome, is_if_absent};
 use crate::filesystem::{AsyncFileSystem, SyncFileSystem};
 use crate::handle::Opened;
 use crate::listing::list_options;
 use crate::operation::Operation;
-use crate::results::{Content, Many};
+use crate::reading::{Read, SMALL_READ};
+use crate::results::Many;
 
 /// One verb: its function and the two methods.
 macro_rules! verb {
@@ -73,7 +77,13 @@ verb! {
     #[pyo3(signature = (paths, *, version=false, on_error=FailuresArgument(Failures::Raise)),
            text_signature = "($self, paths, *, version=False, on_error='raise')")]
     Long stat_many(fs, paths: PathsArgument, version: bool, on_error: FailuresArgument) -> Many<twinfs::Metadata> {
-        Ok(Many::new(fs.stat_many(&paths.0, &StatOptions { version }).await?, on_error.0))
+        let (paths, options) = (paths.0, StatOptions { version });
+        if fs.way() != Way::Pool {
+            return Ok(Many::new(fs.stat_many(&paths, &options).await?, on_error.0));
+        }
+        Ok(Many::in_portions(paths.len(), on_error.0, move |range| {
+            ready(fs.stat_many(portion(&paths, range), &options))
+        }))
     }
 }
 
@@ -121,10 +131,27 @@ verb! {
     /// >>> fs.read("a.txt", 1, 3), fs.read("a.txt", -2)
     /// (b'el', b'lo')
     #[pyo3(signature = (path, start=None, end=None, *, if_version=None))]
-    Short read(fs, path: PathArgument, start: Option<i64>, end: Option<i64>, if_version: Option<String>) -> Content {
-        let options = ReadOptions { range: range(start, end)?, if_version: if_version.map(twinfs::Version::new) };
-        Ok(fs.read_with(path.0, &options).await?.into())
+    Short read(fs, path: PathArgument, start: Option<i64>, end: Option<i64>, if_version: Option<String>) -> Read {
+        let range = range(start, end)?;
+        if range == ByteRange::Full && if_version.is_none() && fs.way() == Way::Pool {
+            return read_whole(&fs, &path.0).await;
+        }
+        let options = ReadOptions { range, if_version: if_version.map(Version::new) };
+        Ok(Read::from(fs.read_with(path.0, &options).await?))
     }
+}
+
+/// Reads a whole file. A large one is opened instead, and then read into the very object that
+/// Python gets: it takes its memory once.
+async fn read_whole(fs: &Engine, path: &FsPath) -> Outcome<Read> {
+    let start = fs.read_range(path, 0..SMALL_READ + 1).await?;
+    if start.len() as u64 <= SMALL_READ {
+        return Ok(Read::from(start));
+    }
+    drop(start);
+    let file = fs.open(path, Mode::Read).await?;
+    let len = usize::try_from(file.len().await?).map_err(|_| Error::new(ErrorKind::TooLarge).with_path(path))?;
+    Ok(Read::large(file, len))
 }
 
 verb! {
@@ -139,7 +166,11 @@ verb! {
     #[pyo3(signature = (paths, *, on_error=FailuresArgument(Failures::Raise)),
            text_signature = "($self, paths, *, on_error='raise')")]
     Long read_many(fs, paths: PathsArgument, on_error: FailuresArgument) -> Many<bytes::Bytes> {
-        Ok(Many::new(fs.read_many(&paths.0).await?, on_error.0))
+        let paths = paths.0;
+        if fs.way() != Way::Pool {
+            return Ok(Many::new(fs.read_many(&paths).await?, on_error.0));
+        }
+        Ok(Many::in_portions(paths.len(), on_error.0, move |range| ready(fs.read_many(portion(&paths, range)))))
     }
 }
 
@@ -187,11 +218,26 @@ verb! {
         durability: Option<DurabilityArgument>, parents: Option<ParentsArgument>, on_error: FailuresArgument
     ) -> Many<twinfs::Metadata> {
         let options = write_options(if_absent, if_version, durability, parents)?;
-        let items: Vec<WriteItem<'_>> =
-            items.0.iter().map(|(path, data)| WriteItem { path: path.clone(), data: data.data() }).collect();
-        let written = fs.write_many(&items, &options).await.under(if_absent)?;
-        Ok(Many::new(written, on_error.0).under(if_absent))
+        let items = items.0;
+        if fs.way() != Way::Pool {
+            let written = fs.write_many(&write_items(&items), &options).await.under(if_absent)?;
+            return Ok(Many::new(written, on_error.0).under(if_absent));
+        }
+        let many = Many::in_portions(items.len(), on_error.0, move |range| {
+            ready(fs.write_many(&write_items(portion(&items, range)), &options))
+        });
+        Ok(many.under(if_absent))
     }
+}
+
+/// The items as the library takes them: the data stays where it is.
+fn write_items(items: &[(FsPath, Input)]) -> Vec<WriteItem<'_>> {
+    items.iter().map(|(path, data)| WriteItem { path: path.clone(), data: data.data() }).collect()
+}
+
+/// The items of a range, which lies within them.
+fn portion<T>(items: &[T], range: Range<usize>) -> &[T] {
+    items.get(range).unwrap_or_default()
 }
 
 fn write_options(
