@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,10 @@ class Pair:
     name: str
     client: Callable[[str, str, str], Any]
     server: Any
-    slow: bool
+    #: Too slow with small files for as many rounds as the others have.
+    slow: bool = False
+    #: A folder goes up under its own name, not as what is in it.
+    names_folder: bool = False
 
     def open(self, fid: str) -> Any:
         return self.client(fid, self.server.url, self.server.token(USER))
@@ -101,6 +104,47 @@ def serve(kind: str, command: list[str], folder: Path) -> Iterator[Any]:
                 process.kill()
 
 
+class CommandLine:
+    """Our command line as a client: each call is a process of its own."""
+
+    def __init__(self, fid: str, url: str, jwt: str) -> None:
+        self.binary = os.environ["TWINFS_BIN"]
+        self.run = f"run+{url}/{fid}"
+        self.environment = {**os.environ, "TWINFS_TOKEN": jwt}
+
+    async def call(self, *arguments: str) -> str:
+        process = await asyncio.create_subprocess_exec(
+            self.binary, *arguments, env=self.environment, stdout=subprocess.PIPE
+        )
+        printed, _ = await process.communicate()
+        if process.returncode != 0:
+            raise RuntimeError(f"twinfs {' '.join(arguments)} failed")
+        return printed.decode()
+
+    async def upload(self, path: str) -> bool:
+        await self.call("put", "--quiet", path, f"{self.run}/out")
+        return True
+
+    async def download(self, path: str) -> AsyncIterator[str]:
+        folder = f"{tempfile.mkdtemp()}/{path}"
+        await self.call("get", "--quiet", f"{self.run}/{path}", folder)
+        for parent, _, names in os.walk(folder):
+            for name in names:
+                yield f"{parent}/{name}"
+
+    async def ls(self, path: str) -> list[dict[str, Any]]:
+        lines = (await self.call("ls", "--recursive", "--json", f"{self.run}/{path}")).splitlines()
+        entries = (json.loads(line) for line in lines)
+        return [
+            {"path": f"{path}/{entry['name']}", "size": entry["size"]}
+            for entry in entries
+            if entry["type"] == "file"
+        ]
+
+    async def close(self) -> None:
+        """Nothing is left open."""
+
+
 def our_client() -> Any | None:
     """The class of the ``twinfs`` package that stands in for kodosumi's, where it is installed."""
     try:
@@ -121,9 +165,15 @@ def start_pairs(stack: contextlib.ExitStack, folder: Path, peers: list[str]) -> 
         pairs.append(Pair("twinfs client, real server", ours, real, slow=True))
     if binary := os.environ.get("TWINFS_BIN"):
         server = stack.enter_context(serve("twinfs", [binary, "serve"], folder / "twinfs"))
-        pairs.append(Pair("real client, twinfs server", AsyncFileSystem, server, slow=False))
+        fleeting = stack.enter_context(
+            serve("twinfs", [binary, "serve", "--durability", "none"], folder / "fleeting")
+        )
+        pairs.append(Pair("real client, twinfs server", AsyncFileSystem, server))
         if ours is not None:
-            pairs.append(Pair("twinfs client, twinfs server", ours, server, slow=False))
+            pairs.append(Pair("twinfs client, twinfs server", ours, server))
+        named = "twinfs command line, twinfs server"
+        pairs.append(Pair(named, CommandLine, server, names_folder=True))
+        pairs.append(Pair(f"{named} (not durable)", CommandLine, fleeting, names_folder=True))
     else:
         say("no TWINFS_BIN: our server does not take part")
     return [pair for pair in pairs if wanted(pair.name, peers)]
@@ -174,7 +224,8 @@ class Upload:
 
     def check(self) -> None:
         folder = self.pair.folder(self.fid)
-        assert_same(self.source, folder, self.names)
+        root = folder / self.source.name if self.pair.names_folder else folder
+        assert_same(self.source, root, self.names)
         shutil.rmtree(folder.parent)
 
 
@@ -192,10 +243,11 @@ class Download:
         self.client = self.pair.open(self.fid)
 
     async def run(self) -> int:
-        count = 0
+        count, one = 0, ""
         async for path in self.client.download("out"):
-            self.arrived = self.arrived or Path(path).parents[1]
-            count += 1
+            count, one = count + 1, path
+        # Every file lies in a folder.
+        self.arrived = Path(one).parents[1] if one else None
         await self.client.close()
         return count
 
@@ -272,7 +324,8 @@ def start(pairs: list[Pair], sizes: Sizes, runner: asyncio.Runner) -> dict[str, 
         return count
 
     # One pair for each client: the server has no part in it.
-    for label, pair in {pair.name.split(",")[0]: pair for pair in pairs}.items():
+    libraries = [pair for pair in pairs if pair.client is not CommandLine]
+    for label, pair in {pair.name.split(",")[0]: pair for pair in libraries}.items():
         one.enter(label, lambda pair=pair: construct(pair))
     return one.run(runner, sizes.rounds)[TIME]
 
