@@ -25,6 +25,7 @@ mod error;
 mod http;
 mod log;
 mod metadata;
+mod page;
 mod routes;
 mod serve;
 mod space;

@@ -3,7 +3,6 @@
 use ::http::header::{ACCEPT, SET_COOKIE};
 use ::http::{HeaderMap, Method, Request, StatusCode};
 use askama::Template;
-use axum::body::Body;
 use axum::extract::Request as Incoming;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -80,16 +79,26 @@ fn wants_html(headers: &HeaderMap) -> bool {
         })
 }
 
-/// Around all routes: refuses what other sites make a browser send, and leads on after a login.
+/// Around all routes: refuses what other sites make a browser send, shows the page to log in on, and
+/// leads on after a login.
 pub(crate) async fn for_browsers(request: Incoming, next: Next) -> Response {
     if origin::is_foreign(request.method(), request.uri(), request.headers()) {
         let detail = "The request comes from a page of another site";
         return ApiError::http(StatusCode::FORBIDDEN, detail).into_response();
     }
     let browser = Browser::of(&request).filter(|browser| browser.is_login);
+    if let Some(browser) = &browser
+        && browser.is_read
+        && !origin::logs_in(request.uri())
+    {
+        return session::login(StatusCode::OK, browser.next.as_deref(), None)
+            .unwrap_or_else(IntoResponse::into_response);
+    }
     let response = next.run(request).await;
     match browser {
-        Some(browser) if response.status() == StatusCode::OK && response.headers().contains_key(SET_COOKIE) => {
+        Some(browser)
+            if response.status() == StatusCode::OK && response.headers().contains_key(SET_COOKIE) =>
+        {
             browser.logged_in(&response).unwrap_or_else(IntoResponse::into_response)
         }
         _ => response,
@@ -117,16 +126,20 @@ fn error_page(error: &ApiError, request_id: &str) -> ApiResult<Response> {
 /// What happened, and what to do about it.
 fn words(status: StatusCode) -> (&'static str, &'static str) {
     match status {
-        StatusCode::NOT_FOUND => {
-            ("Not found", "There is nothing at this address. It may have been removed, or the address is mistyped.")
-        }
+        StatusCode::NOT_FOUND => (
+            "Not found",
+            "There is nothing at this address. It may have been removed, or the address is mistyped.",
+        ),
         StatusCode::FORBIDDEN => ("Not allowed", "Open the page anew and try it from there."),
         StatusCode::TOO_MANY_REQUESTS => ("Too many requests", "Wait a little, then try again."),
         StatusCode::SERVICE_UNAVAILABLE => ("Busy", "The server has too much to do. Try again in a moment."),
-        StatusCode::INSUFFICIENT_STORAGE => ("No space left", "Remove files that are not needed, or ask the operator."),
-        status if status.is_server_error() => {
-            ("Something went wrong", "Try again. If it stays so, tell the operator the number of the request.")
+        StatusCode::INSUFFICIENT_STORAGE => {
+            ("No space left", "Remove files that are not needed, or ask the operator.")
         }
+        status if status.is_server_error() => (
+            "Something went wrong",
+            "Try again. If it stays so, tell the operator the number of the request.",
+        ),
         _ => ("That does not work", "The server does not understand the request. Check the address."),
     }
 }
@@ -156,7 +169,8 @@ mod tests {
     }
 
     fn browser(method: Method, uri: &str) -> Browser {
-        let request = Request::builder().method(method).uri(uri).header(ACCEPT, "text/html").body(()).unwrap();
+        let request =
+            Request::builder().method(method).uri(uri).header(ACCEPT, "text/html").body(()).unwrap();
         Browser::of(&request).unwrap()
     }
 
@@ -190,6 +204,9 @@ mod tests {
         let response = browser(Method::POST, "/login?next=%2Fruns%2Fa").error(&refused, "id");
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
         let html = text(response).await;
-        assert!(html.contains("Unauthorized") && html.contains("action=\"/login?next=%2Fruns%2Fa\""), "{html}");
+        assert!(
+            html.contains("Unauthorized") && html.contains("action=\"/login?next=%2Fruns%2Fa\""),
+            "{html}"
+        );
     }
 }

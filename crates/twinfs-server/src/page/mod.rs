@@ -16,18 +16,18 @@ mod session;
 use std::sync::Arc;
 
 use ::http::header::{self, HeaderValue};
-use ::http::{HeaderName, StatusCode};
+use ::http::{HeaderName, StatusCode, Uri};
 use askama::Template;
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use axum::routing::{get, post};
+use serde::de::DeserializeOwned;
 
 use crate::app::App;
 use crate::http::error::{ApiError, ApiResult};
 
 pub(crate) use browser::{Browser, for_browsers};
-pub(crate) use session::login;
 
 /// Scripts, styles, images and requests of our own only; no frames around us, and no text that becomes
 /// markup in a script (trusted types).
@@ -70,6 +70,12 @@ fn guard(headers: &mut ::http::HeaderMap) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let resource = HeaderName::from_static("cross-origin-resource-policy");
     headers.insert(resource, HeaderValue::from_static("same-origin"));
+}
+
+/// Which page of a list is asked for.
+fn position<T: DeserializeOwned>(uri: &Uri) -> ApiResult<T> {
+    serde_urlencoded::from_str(uri.query().unwrap_or_default())
+        .map_err(|_| ApiError::validation("The query of the address is not one of ours"))
 }
 
 /// Sends the browser on by GET.

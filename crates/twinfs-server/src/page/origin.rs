@@ -14,22 +14,34 @@ const API_KEY: HeaderName = HeaderName::from_static("kodosumi_api_key");
 /// Whether a request changes something and comes from another site's page.
 pub(super) fn is_foreign(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     // Logging in by the query is the one change by GET.
-    let is_login = uri.path() == "/login" && uri.query().is_some_and(|query| query.contains("password"));
-    if (method.is_safe() && !is_login) || carries_token(headers) {
+    let changes = !method.is_safe() || (uri.path() == "/login" && logs_in(uri));
+    if !changes || carries_token(headers) {
         return false;
     }
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    match (text(&SEC_FETCH_SITE), text(&ORIGIN)) {
+    match (text(headers, &SEC_FETCH_SITE), text(headers, &ORIGIN)) {
         (Some("same-origin" | "none"), _) | (None, None) => false,
         (Some(_), _) => true,
         // Browsers leave Sec-Fetch-Site away where they talk plain HTTP to another machine.
         (None, Some(origin)) => {
             let host = origin.split_once("://").map(|(_, host)| host);
             // No page can make a browser send it; a proxy that hides the Host tells of it here.
-            let forwarded = text(&X_FORWARDED_HOST).into_iter().flat_map(|hosts| hosts.split(','));
-            !text(&HOST).into_iter().chain(forwarded.map(str::trim)).any(|ours| Some(ours) == host)
+            let forwarded = text(headers, &X_FORWARDED_HOST).into_iter().flat_map(|hosts| hosts.split(','));
+            !text(headers, &HOST).into_iter().chain(forwarded.map(str::trim)).any(|ours| Some(ours) == host)
         }
     }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or("?"))
+}
+
+/// Whether a login's query has a password, in whatever spelling.
+pub(super) fn logs_in(uri: &Uri) -> bool {
+    let has_password = |query| {
+        serde_urlencoded::from_str::<Vec<(String, String)>>(query)
+            .is_ok_and(|pairs| pairs.iter().any(|(name, _)| name == "password"))
+    };
+    uri.query().is_some_and(has_password)
 }
 
 /// Whether the request proves who sends it by what no browser adds by itself.
@@ -50,7 +62,7 @@ mod tests {
         let post = |pairs: &[(&'static str, &'static str)], foreign: bool| {
             check(&Method::POST, "/login", pairs, foreign);
             check(&Method::DELETE, "/files/r/in/a", pairs, foreign);
-            check(&Method::GET, "/login?name=eve&password=x", pairs, foreign);
+            check(&Method::GET, "/login?name=eve&pass%77ord=x", pairs, foreign);
             check(&Method::GET, "/files/r/in/a", pairs, false);
             check(&Method::GET, "/login?next=%2F", pairs, false);
         };

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use ::http::StatusCode;
+use ::http::{StatusCode, Uri};
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::Deserialize;
 use twinfs::{Depth, ErrorKind, Fs, ListOptions};
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::assets::{self, Links};
 use super::figures::{self, Date};
-use super::{answer, see_other};
+use super::{answer, position, see_other};
 use crate::app::App;
 use crate::auth::User;
 use crate::http::error::ApiResult;
@@ -23,7 +23,7 @@ use crate::routes::file_metadata;
 const PAGE: usize = 500;
 
 /// After which file the page of a folder begins: a path below the folder.
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct Position {
     #[serde(default, rename = "in")]
     input: Option<String>,
@@ -70,17 +70,17 @@ pub(super) async fn show(
     State(app): State<Arc<App>>,
     user: User,
     Path(fid): Path<String>,
-    position: Option<Query<Position>>,
+    uri: Uri,
 ) -> ApiResult<Response> {
-    let Position { input, output } = position.map(|Query(position)| position).unwrap_or_default();
+    let Position { input, output } = position(&uri)?;
     let folders = [
-        folder(&app.fs, &RunPath::folder(&user.0, &fid, "in")?, input).await?,
-        folder(&app.fs, &RunPath::folder(&user.0, &fid, "out")?, output).await?,
+        folder(&app.fs, &RunPath::folder(&user.0, &fid, "in")?, Dir::In, input).await?,
+        folder(&app.fs, &RunPath::folder(&user.0, &fid, "out")?, Dir::Out, output).await?,
     ];
     answer(StatusCode::OK, &Page { assets: assets::links(), fid: &fid, folders })
 }
 
-async fn folder(fs: &Fs, target: &RunPath, after: Option<String>) -> ApiResult<Folder> {
+async fn folder(fs: &Fs, target: &RunPath, which: Dir, after: Option<String>) -> ApiResult<Folder> {
     let after = after.filter(|after| !after.is_empty());
     let start_after = match &after {
         Some(after) => Some(target.below(after)?.path.as_str().to_owned()),
@@ -89,11 +89,11 @@ async fn folder(fs: &Fs, target: &RunPath, after: Option<String>) -> ApiResult<F
     let mut files = files_after(fs, target, start_after).await?;
     let has_more = files.len() > PAGE;
     files.truncate(PAGE);
-    let dir = target.dir.name();
+    let dir = which.name();
     let first = format!("/runs/{}#{dir}", quote(&target.fid));
     let last = files.last().filter(|_| has_more);
     let next = last.map(|file| format!("/runs/{}?{dir}={}#{dir}", quote(&target.fid), quote(&file.name)));
-    let (heading, note, nothing) = match target.dir {
+    let (heading, note, nothing) = match which {
         Dir::In => ("Input files", "What the run is given: in/", "No input files yet."),
         Dir::Out => ("Results", "What the run gives back: out/", "No results yet."),
     };
@@ -137,5 +137,5 @@ async fn files_after(fs: &Fs, target: &RunPath, start_after: Option<String>) -> 
 /// Where a file is downloaded from.
 fn address(target: &RunPath, name: &str) -> String {
     let segments: Vec<String> = name.split('/').map(quote).collect();
-    format!("/files/{}/{}/{}", quote(&target.fid), target.dir.name(), segments.join("/"))
+    format!("/files/{}/{}/{}", quote(&target.fid), target.shown(), segments.join("/"))
 }

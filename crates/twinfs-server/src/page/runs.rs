@@ -4,17 +4,17 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use ::http::StatusCode;
+use ::http::{StatusCode, Uri};
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 use twinfs::{Depth, EntryKind, ErrorKind, Fs, FsPath, ListOptions, Order};
 
-use super::answer;
 use super::assets::{self, Links};
 use super::figures::{self, Date};
+use super::{answer, position};
 use crate::app::App;
 use crate::auth::User;
 use crate::http::error::ApiResult;
@@ -56,12 +56,8 @@ struct Run {
     changed: Option<SystemTime>,
 }
 
-pub(super) async fn show(
-    State(app): State<Arc<App>>,
-    user: User,
-    position: Option<Query<Position>>,
-) -> ApiResult<Response> {
-    let page = position.and_then(|position| position.page).unwrap_or(1).max(1);
+pub(super) async fn show(State(app): State<Arc<App>>, user: User, uri: Uri) -> ApiResult<Response> {
+    let page = position::<Position>(&uri)?.page.unwrap_or(1).max(1);
     let mut runs = newest_first(&app.fs, &FsPath::new(&user.0)?).await?;
     let mut rest = runs.split_off(runs.len().min((page - 1).saturating_mul(PAGE)));
     let has_more = rest.len() > PAGE;

@@ -21,7 +21,7 @@ struct Page<'a> {
 }
 
 /// The page to log in on; `next` is where the browser wants to go.
-pub(crate) fn login(status: StatusCode, next: Option<&str>, message: Option<&str>) -> ApiResult<Response> {
+pub(super) fn login(status: StatusCode, next: Option<&str>, message: Option<&str>) -> ApiResult<Response> {
     let action = address(next);
     answer(status, &Page { assets: assets::links(), action: &action, message })
 }
