@@ -19,6 +19,11 @@ export default defineConfig([
       "@typescript-eslint/switch-exhaustiveness-check": "error",
       eqeqeq: "error",
       "no-console": "error",
+    },
+  },
+  {
+    files: ["src/**"],
+    rules: {
       // Text from a server or a file name never becomes markup.
       "no-restricted-properties": [
         "error",

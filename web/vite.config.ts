@@ -35,7 +35,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     rolldownOptions: {
       input: "src/main.ts",
-      // The server links to main.js by a URL with a hash of the content; the rest is named by its own.
+      // What the pages link to. The rest is named by a hash of its content.
       output: { entryFileNames: "main.js" },
     },
     target: "es2022",

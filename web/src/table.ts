@@ -60,7 +60,9 @@ function cell(
 ): HTMLTableCellElement {
   const cell = document.createElement(tag);
   cell.role = role;
-  cell.className = className;
+  if (className) {
+    cell.className = className;
+  }
   cell.append(content);
   return cell;
 }

@@ -104,6 +104,15 @@ export class Api {
     }
   }
 
+  /** Puts empty files in place, past the server. */
+  async write(run: string, folder: string, names: string[]): Promise<void> {
+    const path = join(this.server.folder, "data", this.userId, run, folder);
+    await mkdir(path, { recursive: true });
+    for (const name of names) {
+      await writeFile(join(path, name), "");
+    }
+  }
+
   /** The bytes of a file, as the server has them on its disk. */
   stored(run: string, path: string): Promise<Buffer> {
     return readFile(join(this.server.folder, "data", this.userId, run, path));

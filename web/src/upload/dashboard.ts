@@ -9,6 +9,7 @@ import "./dashboard.css";
 
 import { refreshTable } from "../table";
 import { refusal } from "./names";
+import { showNotices } from "./notices";
 import { RunFiles, type RunMeta } from "./run-files";
 import type { Folder } from "./wire";
 
@@ -22,7 +23,7 @@ export function startUploading(place: HTMLElement): void {
     onBeforeFileAdded: (file) => {
       const why = refusal(file.meta.relativePath ?? file.name);
       if (why) {
-        uppy.info({ message: `${file.name} cannot be uploaded`, details: why }, "error", 10_000);
+        uppy.info({ message: `${file.name} cannot be uploaded`, details: why }, "error");
       }
       return why === undefined;
     },
@@ -31,8 +32,10 @@ export function startUploading(place: HTMLElement): void {
     inline: true,
     target: place,
     width: "100%",
-    height: 340,
+    height: 320,
     theme: "auto",
+    // Its own notices go away after five seconds, and keep the reason behind a button.
+    disableInformer: true,
     // It would show local images by blob: URLs, which the content security policy does not let in.
     disableThumbnailGenerator: true,
     fileManagerSelectionType: "both",
@@ -41,6 +44,7 @@ export function startUploading(place: HTMLElement): void {
     singleFileFullScreen: false,
   });
   uppy.use(RunFiles, { run });
+  showNotices(uppy, place);
   chooseFolder(uppy);
   refreshAfterwards(uppy, run);
   // Leaving the page breaks an upload off; coming back with the same file resumes it.

@@ -111,6 +111,7 @@ export class RunFiles extends BasePlugin<RunFilesOptions, RunMeta, Body> {
       resume: undefined,
     };
     this.#jobs.set(file.id, job);
+    this.#report(file.id, 0);
     try {
       await this.#run(job);
       this.#report(file.id, file.size ?? 0);
@@ -188,7 +189,8 @@ export class RunFiles extends BasePlugin<RunFilesOptions, RunMeta, Body> {
       this.uppy.emit("upload-progress", file, {
         uploadStarted: file.progress.uploadStarted ?? Date.now(),
         bytesUploaded,
-        bytesTotal: file.size,
+        // It takes 0 for unknown.
+        bytesTotal: file.size === 0 ? 1 : file.size,
       });
     }
   }

@@ -28,13 +28,18 @@ export interface Session {
   maxChunk: number | undefined;
 }
 
+/** Percent-encodes one segment of a path: all but the unreserved characters, as the server does. */
+function quote(segment: string): string {
+  const code = (character: string) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
+  return encodeURIComponent(segment).replace(/[!'()*]/g, code);
+}
+
 export function fileAddress(run: string, folder: Folder, path: string): string {
-  const segments = path.split("/").map(encodeURIComponent);
-  return `/files/${encodeURIComponent(run)}/${folder}/${segments.join("/")}`;
+  return `/files/${quote(run)}/${folder}/${path.split("/").map(quote).join("/")}`;
 }
 
 export async function listFolder(run: string, folder: Folder): Promise<ListedFile[]> {
-  const url = `/files/${encodeURIComponent(run)}/${folder}`;
+  const url = `/files/${quote(run)}/${folder}`;
   const { json } = await request({ method: "GET", url, signal: new AbortController().signal });
   return json as ListedFile[];
 }
@@ -73,7 +78,7 @@ export async function receivedChunks(
   uploadId: string,
   signal: AbortSignal,
 ): Promise<number[] | undefined> {
-  const url = `/files/status/${encodeURIComponent(uploadId)}`;
+  const url = `/files/status/${quote(uploadId)}`;
   const { json } = await request({ method: "GET", url, signal });
   const status = json as { exists: boolean; received_chunks: number[] };
   return status.exists ? status.received_chunks : undefined;
@@ -109,14 +114,14 @@ export async function complete(
   chunks: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const url = `/files/complete/${encodeURIComponent(run)}/${encodeURIComponent(batch)}/${folder}`;
+  const url = `/files/complete/${quote(run)}/${quote(batch)}/${folder}`;
   const { json } = await post(url, { [uploadId]: { filename, totalChunks: chunks } }, signal);
   refuse((json as unknown[])[0]);
 }
 
 /** Drops an upload, if the server knows it. Nobody waits for it: what is left over expires. */
 export function cancel(uploadId: string): void {
-  const url = `/files/cancel/${encodeURIComponent(uploadId)}`;
+  const url = `/files/cancel/${quote(uploadId)}`;
   request({ method: "DELETE", url, signal: new AbortController().signal }).catch(() => undefined);
 }
 

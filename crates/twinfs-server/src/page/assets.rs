@@ -20,6 +20,10 @@ static OWN: &[(&str, &[u8])] = &[
     ("page.css", include_bytes!("../../assets/page.css")),
 ];
 
+/// The script that the pages begin with. The rest of the built web page has names with a hash of the content;
+/// this one is imported by the others, so that it has one URL, without a version.
+const SCRIPT: &str = "main.js";
+
 /// The built web page; empty where there was none.
 static WEB: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/web.rs"));
 
@@ -28,19 +32,21 @@ struct Asset {
     content: &'static [u8],
     /// Changes with the content.
     version: String,
+    is_built: bool,
 }
 
 static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
-    let with_version = |(name, content): &(&'static str, &'static [u8])| {
+    let asset = |(name, content): &(&'static str, &'static [u8]), is_built| {
         let digest = Sha256::digest(content);
         let version = digest.iter().take(8).fold(String::new(), |mut text, byte| {
             // Writing to a string cannot fail.
             let _ = write!(text, "{byte:02x}");
             text
         });
-        Asset { name, content, version }
+        Asset { name, content, version, is_built }
     };
-    OWN.iter().chain(WEB).map(with_version).collect()
+    let own = OWN.iter().map(|file| asset(file, false));
+    own.chain(WEB.iter().map(|file| asset(file, true))).collect()
 });
 
 /// Where the pages find what they are made of.
@@ -52,9 +58,9 @@ pub(super) struct Links {
 }
 
 static LINKS: LazyLock<Links> = LazyLock::new(|| Links {
-    icon: link("icon.svg").unwrap_or_default(),
-    style: link("page.css").unwrap_or_default(),
-    script: link("main.js"),
+    icon: link("icon.svg"),
+    style: link("page.css"),
+    script: find(SCRIPT).map(|script| format!("/assets/{}", script.name)),
 });
 
 pub(super) fn links() -> &'static Links {
@@ -66,8 +72,9 @@ fn find(name: &str) -> Option<&'static Asset> {
 }
 
 /// The URL of an asset's present content.
-fn link(name: &str) -> Option<String> {
-    find(name).map(|asset| format!("/assets/{name}?v={}", asset.version))
+fn link(name: &str) -> String {
+    let version = find(name).map_or("", |asset| &asset.version);
+    format!("/assets/{name}?v={version}")
 }
 
 fn content_type(name: &str) -> HeaderValue {
@@ -95,7 +102,11 @@ pub(super) async fn get(uri: Uri, headers: HeaderMap, Path(name): Path<String>) 
     };
     // A URL that names the content's version never gets another content.
     let names_version = uri.query().and_then(|query| query.strip_prefix("v=")) == Some(&asset.version);
-    let caching = if names_version { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let caching = if names_version || (asset.is_built && asset.name != SCRIPT) {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
     let headers = response.headers_mut();
     validators.write(headers);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
