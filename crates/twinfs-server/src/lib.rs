@@ -27,6 +27,7 @@ mod error;
 mod http;
 mod log;
 mod metadata;
+mod page;
 mod routes;
 mod serve;
 mod space;

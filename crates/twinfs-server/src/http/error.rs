@@ -96,6 +96,11 @@ impl ApiError {
         &self.detail
     }
 
+    /// What goes with it, `Retry-After` say.
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
     /// What the log is told.
     pub(crate) fn cause(&self) -> Option<&str> {
         self.cause.as_deref()

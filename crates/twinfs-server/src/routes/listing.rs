@@ -88,7 +88,7 @@ impl Listing {
             self.is_done = true;
         }
         for entry in page {
-            let Some(metadata) = file(&self.fs, &entry).await? else { continue };
+            let Some(metadata) = file_metadata(&self.fs, &entry).await? else { continue };
             let since_epoch = metadata.modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
             let item = Item {
                 path: entry.path.strip_prefix(&self.run).unwrap_or_default(),
@@ -125,7 +125,7 @@ impl Listing {
 }
 
 /// The metadata of an entry that is a file, or a link to one inside the store.
-async fn file(fs: &Fs, entry: &Entry) -> twinfs::Result<Option<Metadata>> {
+pub(crate) async fn file_metadata(fs: &Fs, entry: &Entry) -> twinfs::Result<Option<Metadata>> {
     match (entry.kind, &entry.metadata) {
         (EntryKind::File, Some(metadata)) => Ok(Some(metadata.clone())),
         (EntryKind::File | EntryKind::Symlink, _) => match fs.stat(&entry.path).await {

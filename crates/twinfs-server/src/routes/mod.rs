@@ -12,11 +12,14 @@ use std::sync::Arc;
 
 use ::http::StatusCode;
 use axum::Router;
+use axum::middleware::from_fn;
 use axum::routing::{delete, get, post};
 
 use crate::app::App;
 use crate::auth::User;
 use crate::http::error::ApiError;
+use crate::page;
+pub(crate) use listing::file_metadata;
 pub(crate) use login::Peer;
 
 /// All routes. Paths arrive in the one spelling of [`target::canonical`](crate::http::target::canonical).
@@ -42,10 +45,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/login", post(login::by_json))
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
+        .merge(page::routes())
         .fallback(|| async { ApiError::not_found("Not Found") })
         .method_not_allowed_fallback(|| async {
             ApiError::http(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
         })
+        .layer(from_fn(page::for_browsers))
         .with_state(app)
 }
 

@@ -17,6 +17,7 @@ use crate::config::Limits;
 use crate::http::body::Guarded;
 use crate::http::error::ApiError;
 use crate::http::target;
+use crate::page::Browser;
 use crate::routes::Peer;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -43,10 +44,14 @@ impl Front {
         let id = given.clone().unwrap_or_else(|| self.next_id());
         let method = request.method().clone();
         let shown = target::shown(request.uri()).into_owned();
+        let browser = Browser::of(&request);
         let mut response = self.route(request, peer).await;
         let failure = response.extensions_mut().remove::<ApiError>();
         if let Some(error) = &failure {
-            response = error.render(&shown, &id);
+            response = match &browser {
+                Some(browser) => browser.error(error, &id),
+                None => error.render(&shown, &id),
+            };
         }
         // Who gave an id, or has something to ask, gets one back.
         if (failure.is_some() || given.is_some())
