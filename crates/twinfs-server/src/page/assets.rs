@@ -88,7 +88,8 @@ fn content_type(name: &str) -> HeaderValue {
 
 pub(super) async fn get(uri: Uri, headers: HeaderMap, Path(name): Path<String>) -> ApiResult<Response> {
     let asset = find(&name).ok_or_else(|| ApiError::not_found("Not Found"))?;
-    let validators = Validators { etag: Some(format!("\"{}\"", asset.version)), modified: None };
+    let validators =
+        Validators { etag: Some(format!("\"{}\"", asset.version)), modified: None, exactly: None };
     let mut response = match conditions::weigh(&headers, &validators) {
         Verdict::Proceed => Response::new(Body::from(asset.content)),
         verdict => {
