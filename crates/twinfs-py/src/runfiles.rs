@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use bytes::Bytes;
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyStopAsyncIteration, PyStopIteration};
 use pyo3::prelude::*;
@@ -15,7 +16,7 @@ use crate::engine::{Length, Way};
 use crate::errors::{IntoException, Outcome};
 use crate::executor::Held;
 use crate::operation::Operation;
-use crate::results::{Content, Deliver, Delivery};
+use crate::results::{Deliver, Delivery, Item};
 
 /// A listing as dictionaries.
 struct Files(Vec<FileInfo>);
@@ -73,18 +74,21 @@ impl Deliver for Step<String> {
     }
 }
 
-impl Deliver for Step<Content> {
-    fn deliver(&mut self, py: Python<'_>, until: Option<Instant>) -> Delivery {
-        match &mut self.item {
-            Some(content) => content.deliver(py, until),
-            None => Delivery::Done(Err(self.face.end())),
-        }
+impl Deliver for Step<Bytes> {
+    fn deliver(&mut self, py: Python<'_>, _until: Option<Instant>) -> Delivery {
+        Delivery::Done(match self.item.take() {
+            Some(block) => block.into_object(py),
+            None => Err(self.face.end()),
+        })
     }
+}
 
-    fn copy(&mut self) {
-        if let Some(content) = &mut self.item {
-            content.copy();
-        }
+/// The content of a file, or the rest of it.
+struct Content(Option<Bytes>);
+
+impl Deliver for Content {
+    fn deliver(&mut self, py: Python<'_>, _until: Option<Instant>) -> Delivery {
+        Delivery::Done(self.0.take().unwrap_or_default().into_object(py))
     }
 }
 
@@ -164,15 +168,15 @@ async fn close_download(download: Shared<Download>) -> Outcome<()> {
     Ok(())
 }
 
-async fn next_block(stream: Shared<FileStream>, face: Face) -> Outcome<Step<Content>> {
+async fn next_block(stream: Shared<FileStream>, face: Face) -> Outcome<Step<Bytes>> {
     let mut stream = stream.take()?;
     let block = stream.value()?.next().await.transpose()?;
-    Ok(Step { item: block.map(Content::from), face })
+    Ok(Step { item: block, face })
 }
 
 async fn read_all(stream: Shared<FileStream>) -> Outcome<Content> {
     let mut stream = stream.take()?;
-    Ok(Content::from(stream.value()?.read_all().await?))
+    Ok(Content(Some(stream.value()?.read_all().await?)))
 }
 
 async fn remove_opened(stream: Shared<FileStream>) -> Outcome<()> {

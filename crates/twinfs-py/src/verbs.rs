@@ -269,7 +269,7 @@ verb! {
     /// ['in/a', 'in/b']
     /// >>> fs.list("in", detail=True)[0].size
     /// 3
-    #[pyo3(signature = (path=PathArgument(twinfs::FsPath::root()), *, detail=false, recursive=false, ordered=true,
+    #[pyo3(signature = (path=PathArgument(FsPath::root()), *, detail=false, recursive=false, ordered=true,
                         start_after=None),
            text_signature = "($self, path='', *, detail=False, recursive=False, ordered=True, start_after=None)")]
     Long list(
@@ -424,7 +424,7 @@ verb! {
     /// >>> _ = fs.write("counted/b", b"123")
     /// >>> fs.disk_usage("counted").bytes
     /// 3
-    #[pyo3(signature = (path=PathArgument(twinfs::FsPath::root())), text_signature = "($self, path='')")]
+    #[pyo3(signature = (path=PathArgument(FsPath::root())), text_signature = "($self, path='')")]
     Long disk_usage(fs, path: PathArgument) -> twinfs::DiskUsage { Ok(fs.disk_usage(path.0).await?) }
 }
 
