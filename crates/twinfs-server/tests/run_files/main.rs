@@ -1,4 +1,4 @@
-//! Run files, on both faces, against real servers.
+//! The clients of the run-files API, on both faces, against real servers.
 
 #![cfg(test)]
 
@@ -6,6 +6,7 @@ mod client;
 mod face;
 mod scenarios;
 mod servers;
+mod store;
 
 use servers::{Server, kodosumi, twinfs};
 

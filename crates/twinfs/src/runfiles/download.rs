@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{ErrorKind as IoErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use tokio::sync::oneshot;
 use super::progress::{Meter, ProgressCallback};
 use super::session::{Session, is_below};
 use crate::error::{Error, ErrorContext, ErrorKind, Operation, Result};
-use crate::net::{self, OfProcess, Pump, Sink};
+use crate::net::{OfProcess, Pump, Sink};
 use crate::path::FsPath;
 use crate::pool;
 use crate::stores::run::fetch::Fetch;
@@ -46,19 +47,64 @@ enum State {
 
 struct Running {
     pump: Pump<Arrived>,
-    /// Handed to the user with the first path; removed with everything in it until then.
-    folder: TempDir,
-    handed_out: bool,
     /// Taken from the pump and not handed out yet: a cancelled `next` loses no file.
     arrived: Option<Arrived>,
-    staging_gone: oneshot::Receiver<()>,
+    /// Known from the first file on.
+    folders: Option<Arc<Folders>>,
+    /// Resolves when the folders are let go of.
+    gone: oneshot::Receiver<()>,
 }
 
-/// Where files are staged. The last task, job or waiting file that uses it removes it.
-struct Staging {
-    dir: TempDir,
-    // Declared after `dir`, so dropped after it: then the folder is gone.
+/// The user's folder, and the one beside it in which files are staged. The last task, job or waiting
+/// file that uses them removes them, but the user's only while no path into it has been handed out.
+struct Folders {
+    folder: Option<TempDir>,
+    staging: TempDir,
+    handed_out: AtomicBool,
+    // Declared last, so dropped last: then the folders are gone.
     _gone: oneshot::Sender<()>,
+}
+
+impl Folders {
+    fn make(gone: oneshot::Sender<()>) -> Result<Arc<Self>> {
+        let temporary = std::path::absolute(std::env::temp_dir()).map_err(Error::from_io)?;
+        let make = |prefix| {
+            tempfile::Builder::new().prefix(prefix).tempdir_in(&temporary).map_err(Error::from_io)
+        };
+        Ok(Arc::new(Self {
+            folder: Some(make("kodosumi-")?),
+            // Beside it, so that moving a file over is one rename; hidden, so that nobody takes it for one.
+            staging: make(".kodosumi-")?,
+            handed_out: AtomicBool::new(false),
+            _gone: gone,
+        }))
+    }
+
+    /// Moves a whole file to where the user finds it.
+    fn place(&self, arrived: &Arrived) -> Result<PathBuf> {
+        // It is taken out by the drop alone.
+        let folder = self.folder.as_ref().ok_or(ErrorKind::Closed)?;
+        let target = folder.path().join(&arrived.target);
+        if let Some(parent) = target.parent() {
+            fs::create_dir_all(parent).map_err(Error::from_io)?;
+        }
+        match fs::rename(&arrived.staged, &target) {
+            Ok(()) => Ok(target),
+            // A `next` that was cancelled had moved it already.
+            Err(error) if error.kind() == IoErrorKind::NotFound && target.exists() => Ok(target),
+            Err(error) => Err(Error::from_io(error)),
+        }
+    }
+}
+
+impl Drop for Folders {
+    fn drop(&mut self) {
+        if *self.handed_out.get_mut()
+            && let Some(folder) = self.folder.take()
+        {
+            let _ = folder.keep();
+        }
+    }
 }
 
 /// One file to fetch.
@@ -74,8 +120,7 @@ struct Wanted {
 struct Arrived {
     staged: PathBuf,
     target: PathBuf,
-    /// Keeps the folder that `staged` is in.
-    _staging: Arc<Staging>,
+    folders: Arc<Folders>,
 }
 
 impl Downloader {
@@ -92,8 +137,10 @@ impl Downloader {
                 None
             }
             Err(error) => {
-                if let State::Running(running) = &mut self.state {
-                    running.handed_out = false;
+                if let State::Running(running) = &self.state
+                    && let Some(folders) = &running.folders
+                {
+                    folders.handed_out.store(false, Ordering::Release);
                 }
                 self.close().await;
                 Some(Err(error))
@@ -104,7 +151,7 @@ impl Downloader {
     async fn advance(&mut self) -> Result<Option<PathBuf>> {
         if let State::Fresh = self.state {
             self.session.path(self.path.as_str())?;
-            self.state = State::Running(OfProcess::new(self.start().await?));
+            self.state = State::Running(OfProcess::new(self.start()?));
         }
         let State::Running(running) = &mut self.state else { return Ok(None) };
         running.check()?;
@@ -112,64 +159,33 @@ impl Downloader {
             running.arrived = running.pump.next().await.transpose()?;
         }
         let Some(arrived) = running.arrived.clone() else { return Ok(None) };
-        let folder = running.folder.path().to_owned();
-        let path = pool::run(move || place(&folder, &arrived)).await?;
+        let folders = running.folders.get_or_insert_with(|| Arc::clone(&arrived.folders));
+        let path = pool::run(move || arrived.folders.place(&arrived)).await?;
+        folders.handed_out.store(true, Ordering::Release);
         running.arrived = None;
-        running.handed_out = true;
         Ok(Some(path))
     }
 
-    async fn start(&self) -> Result<Running> {
-        let (session, path) = (Arc::clone(&self.session), self.path.clone());
-        let wanted = net::run(async move { select(session.ls(&path).await?, &path) }).await?;
-        let (gone, staging_gone) = oneshot::channel();
-        let (folder, staging) = pool::run(move || {
-            let temporary = std::path::absolute(std::env::temp_dir()).map_err(Error::from_io)?;
-            let folder = tempfile::Builder::new()
-                .prefix("kodosumi-")
-                .tempdir_in(&temporary)
-                .map_err(Error::from_io)?;
-            // Beside it, so that moving a file over is one rename; hidden, so that nobody takes it for one.
-            let dir = tempfile::Builder::new()
-                .prefix(".kodosumi-")
-                .tempdir_in(&temporary)
-                .map_err(Error::from_io)?;
-            Ok((folder, Arc::new(Staging { dir, _gone: gone })))
-        })
-        .await?;
-        let meter =
-            Meter::new(self.callback.clone(), wanted.iter().map(|file| file.size).sum(), wanted.len());
-        let session = Arc::clone(&self.session);
-        let pump = Pump::start(AHEAD, |sink| fetch_all(session, wanted, staging, meter, sink))?;
-        Ok(Running { pump, folder, handed_out: false, arrived: None, staging_gone })
+    /// Starts the task that does it all, so that a cancelled `next` costs nothing but the wait.
+    fn start(&self) -> Result<Running> {
+        let (tell, gone) = oneshot::channel();
+        let (session, path, callback) = (Arc::clone(&self.session), self.path.clone(), self.callback.clone());
+        let pump = Pump::start(AHEAD, |sink| async move {
+            let wanted = select(session.ls(&path).await?, &path)?;
+            let meter = Meter::new(callback, wanted.iter().map(|file| file.size).sum(), wanted.len());
+            let folders = pool::run(move || Folders::make(tell)).await?;
+            fetch_all(session, wanted, &folders, meter, sink).await
+        })?;
+        Ok(Running { pump, arrived: None, folders: None, gone })
     }
 
     /// Ends the download. Paths handed out stay; everything else is gone when this returns.
     pub(super) async fn close(&mut self) {
         let State::Running(running) = std::mem::replace(&mut self.state, State::Ended) else { return };
-        let Some(running) = running.into_inner() else { return };
-        let Running { pump, folder, handed_out, arrived, staging_gone } = running;
-        drop((pump, arrived));
-        if handed_out {
-            // The user has paths into it now.
-            let _ = folder.keep();
-        } else {
-            // The last job may still write into the staging folder; this one is ours alone.
-            let _ = pool::run(move || folder.close().map_err(Error::from_io)).await;
-        }
-        // Resolves, with an error as the sender says nothing, when the last user of it is gone.
-        let _ = staging_gone.await;
-    }
-}
-
-impl Drop for Downloader {
-    fn drop(&mut self) {
-        if let State::Running(running) = std::mem::replace(&mut self.state, State::Ended)
-            && let Some(running) = running.into_inner()
-            && running.handed_out
-        {
-            let _ = running.folder.keep();
-        }
+        let Some(Running { pump, arrived, folders, gone }) = running.into_inner() else { return };
+        drop((pump, arrived, folders));
+        // Resolves, with an error as the sender says nothing, when the last user of the folders is gone.
+        let _ = gone.await;
     }
 }
 
@@ -194,12 +210,12 @@ fn select(listing: Vec<crate::runfiles::FileInfo>, path: &FsPath) -> Result<Vec<
 async fn fetch_all(
     session: Arc<Session>,
     wanted: Vec<Wanted>,
-    staging: Arc<Staging>,
+    folders: &Arc<Folders>,
     meter: Arc<Meter>,
     sink: Sink<Arrived>,
 ) -> Result<()> {
     let mut arriving = stream::iter(wanted.into_iter().enumerate())
-        .map(|(number, file)| fetch(&session, file, number, &staging, &meter))
+        .map(|(number, file)| fetch(&session, file, number, folders, &meter))
         .buffered(IN_FLIGHT);
     while let Some(arrived) = arriving.next().await {
         sink.put(arrived?).await?;
@@ -212,15 +228,15 @@ async fn fetch(
     session: &Arc<Session>,
     file: Wanted,
     number: usize,
-    staging: &Arc<Staging>,
+    folders: &Arc<Folders>,
     meter: &Meter,
 ) -> Result<Arrived> {
-    let staged = staging.dir.path().join(number.to_string());
+    let staged = folders.staging.path().join(number.to_string());
     let name: Arc<str> = file.path.as_str().into();
     let mut restarts = 0;
     loop {
         let mut counted = 0;
-        let whole = fetch_once(session, &file, &staged, staging, |bytes| {
+        let whole = fetch_once(session, &file, &staged, folders, |bytes| {
             counted += bytes;
             meter.advance(&name, bytes);
         });
@@ -235,14 +251,14 @@ async fn fetch(
         }
     }
     meter.finish(&name);
-    Ok(Arrived { staged, target: file.target, _staging: Arc::clone(staging) })
+    Ok(Arrived { staged, target: file.target, folders: Arc::clone(folders) })
 }
 
 async fn fetch_once(
     session: &Session,
     file: &Wanted,
     staged: &Path,
-    staging: &Arc<Staging>,
+    folders: &Arc<Folders>,
     mut arrived: impl FnMut(u64),
 ) -> Result<()> {
     let mut fetch = Fetch::start(&session.wire, &file.path).await?;
@@ -250,7 +266,7 @@ async fn fetch_once(
     let mut local = None;
     loop {
         let len = block.len() as u64;
-        let write = write(local.take(), staged, block, staging);
+        let write = write(local.take(), staged, block, folders);
         // The next block comes while this one goes to the disk.
         let (written, next) = futures_util::future::join(write, fetch.next()).await;
         local = Some(written?);
@@ -263,8 +279,8 @@ async fn fetch_once(
 }
 
 /// Writes one block, in one hop with creating the file for the first.
-async fn write(local: Option<File>, staged: &Path, block: Bytes, staging: &Arc<Staging>) -> Result<File> {
-    let (staged, staging) = (staged.to_owned(), Arc::clone(staging));
+async fn write(local: Option<File>, staged: &Path, block: Bytes, folders: &Arc<Folders>) -> Result<File> {
+    let (staged, folders) = (staged.to_owned(), Arc::clone(folders));
     pool::run(move || {
         let write = || {
             let mut local = match local {
@@ -276,24 +292,10 @@ async fn write(local: Option<File>, staged: &Path, block: Bytes, staging: &Arc<S
         };
         let written = write().map_err(Error::from_io);
         // Until here, whatever became of the task, the folder is in use.
-        drop(staging);
+        drop(folders);
         written
     })
     .await
-}
-
-/// Moves a whole file to where the user finds it.
-fn place(folder: &Path, arrived: &Arrived) -> Result<PathBuf> {
-    let target = folder.join(&arrived.target);
-    if let Some(parent) = target.parent() {
-        fs::create_dir_all(parent).map_err(Error::from_io)?;
-    }
-    match fs::rename(&arrived.staged, &target) {
-        Ok(()) => Ok(target),
-        // A `next` that was cancelled had moved it already.
-        Err(error) if error.kind() == IoErrorKind::NotFound && target.exists() => Ok(target),
-        Err(error) => Err(Error::from_io(error)),
-    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,9 @@
 //! The store `run+http://` against a server: the conformance suite over the wire, on both faces.
 
-#![cfg(test)]
-
-#[path = "run_files/servers.rs"]
-#[allow(dead_code, reason = "shared with the tests of run files, which use all of it")]
-mod servers;
-
 use twinfs::conformance::{self, Options, Report};
 use twinfs::{ErrorKind, StoreOptions};
 
-use servers::{Server, start, twinfs};
+use crate::servers::{Server, start, twinfs};
 
 fn url(server: &Server, rest: &str) -> String {
     format!("run+{}/{rest}", server.url)
