@@ -9,8 +9,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyMemoryView, PyString};
 use twinfs::{
-    ByteRange, Condition, Data, Durability, Error, ErrorKind, FsPath, Lease, Parents, Publish, Result, StagedId,
-    Version,
+    ByteRange, Condition, Data, Durability, Error, ErrorKind, FsPath, Lease, Parents, Publish, Result,
+    StagedId, Version,
 };
 
 use crate::errors::{IntoException, invalid_input};
@@ -30,7 +30,9 @@ impl FromPyObject<'_, '_> for PathArgument {
         let fspath = FSPATH.import(object.py(), "os", "fspath")?.call1((object,))?;
         match fspath.cast::<PyString>() {
             Ok(text) => path_of_text(text),
-            Err(_) => Err(PyTypeError::new_err("a path inside a store is str or os.PathLike[str], not bytes")),
+            Err(_) => {
+                Err(PyTypeError::new_err("a path inside a store is str or os.PathLike[str], not bytes"))
+            }
         }
     }
 }
@@ -212,8 +214,10 @@ pub(crate) fn condition(if_absent: bool, if_version: Option<String>) -> Result<C
         (false, None) => Ok(Condition::None),
         (true, None) => Ok(Condition::IfAbsent),
         (false, Some(version)) => Ok(Condition::IfVersion(Version::new(version))),
-        (true, Some(_)) => Err(Error::new(ErrorKind::InvalidInput)
-            .with_message("if_absent and if_version exclude each other")),
+        (true, Some(_)) => {
+            Err(Error::new(ErrorKind::InvalidInput)
+                .with_message("if_absent and if_version exclude each other"))
+        }
     }
 }
 
@@ -234,8 +238,9 @@ pub(crate) fn range(start: Option<i64>, end: Option<i64>) -> Result<ByteRange> {
 
 /// A time span in seconds.
 pub(crate) fn seconds(value: f64) -> Result<Duration> {
-    Duration::try_from_secs_f64(value)
-        .map_err(|_| Error::new(ErrorKind::InvalidInput).with_message("a time span is a positive number of seconds"))
+    Duration::try_from_secs_f64(value).map_err(|_| {
+        Error::new(ErrorKind::InvalidInput).with_message("a time span is a positive number of seconds")
+    })
 }
 
 /// The id of a staged upload.

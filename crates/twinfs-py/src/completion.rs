@@ -194,7 +194,8 @@ impl Completions {
     }
 
     fn start(&self, pending: &Bound<'_, Pending>, work: Pin<Box<dyn Work>>) -> PyResult<()> {
-        let sink = Sink::Loop { queue: Arc::clone(&self.queue), pending: Held::new(pending.clone().unbind()) };
+        let sink =
+            Sink::Loop { queue: Arc::clone(&self.queue), pending: Held::new(pending.clone().unbind()) };
         let task = Task::start(work, sink)?;
         pending.borrow_mut().set_task(task);
         Ok(())

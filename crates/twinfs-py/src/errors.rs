@@ -110,10 +110,7 @@ fn exception(py: Python<'_>, failure: &Failure) -> PyResult<PyErr> {
     instance.setattr(intern!(py, "path"), error.path())?;
     instance.setattr(intern!(py, "store"), error.store())?;
     instance.setattr(intern!(py, "retryable"), error.is_retryable())?;
-    instance.setattr(
-        intern!(py, "source"),
-        std::error::Error::source(error).map(ToString::to_string),
-    )?;
+    instance.setattr(intern!(py, "source"), std::error::Error::source(error).map(ToString::to_string))?;
     Ok(PyErr::from_value(instance))
 }
 

@@ -94,7 +94,9 @@ pin_project! {
 }
 
 /// An operation as work.
-pub(crate) fn work<T: Deliver>(future: impl Future<Output = Outcome<T>> + Send + 'static) -> Pin<Box<dyn Work>> {
+pub(crate) fn work<T: Deliver>(
+    future: impl Future<Output = Outcome<T>> + Send + 'static,
+) -> Pin<Box<dyn Work>> {
     Box::pin(Job { future: Some(future), result: None })
 }
 

@@ -83,7 +83,8 @@ impl Connection {
     fn display(&self) -> String {
         match Location::parse(&self.url) {
             Ok(location) if self.url.contains("://") => {
-                let authority = location.authority.rsplit_once('@').map_or(&*location.authority, |(_, host)| host);
+                let authority =
+                    location.authority.rsplit_once('@').map_or(&*location.authority, |(_, host)| host);
                 let mut text = format!("{}://{authority}{}", location.scheme, location.path);
                 if location.authority.contains('@') {
                     let _ = write!(text, " (as a user)");

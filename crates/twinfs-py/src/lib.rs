@@ -38,6 +38,8 @@ mod _twinfs {
     use pyo3::prelude::*;
 
     #[pymodule_export]
+    use crate::completion::stop_notifier;
+    #[pymodule_export]
     use crate::errors::mapping_table;
     #[pymodule_export]
     use crate::filesystem::{AsyncFileSystem, SyncFileSystem};
@@ -47,8 +49,6 @@ mod _twinfs {
     use crate::listing::{AsyncListing, Listing};
     #[pymodule_export]
     use crate::operation::Operation;
-    #[pymodule_export]
-    use crate::completion::stop_notifier;
     #[pymodule_export]
     use crate::records::{DiskUsage, Entry, Metadata, Staged};
 

@@ -22,4 +22,3 @@ pub(crate) fn token() -> Result<String> {
     *token = Some((generation, text.clone()));
     Ok(text)
 }
-

@@ -177,4 +177,3 @@ impl Deliver for Filled {
         Delivery::Done(Ok(object.into_any()))
     }
 }
-

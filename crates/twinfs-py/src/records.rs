@@ -34,7 +34,11 @@ const fn kind_name(kind: EntryKind) -> &'static str {
 fn known_kind(name: &str) -> PyResult<&'static str> {
     let kinds = ["file", "directory", "symlink", "other", "unrepresentable"];
     kinds.into_iter().find(|kind| *kind == name).ok_or_else(|| {
-        crate::errors::invalid_input(format!("a kind is one of {}, not '{}'", kinds.join(", "), name.escape_debug()))
+        crate::errors::invalid_input(format!(
+            "a kind is one of {}, not '{}'",
+            kinds.join(", "),
+            name.escape_debug()
+        ))
     })
 }
 
@@ -172,7 +176,12 @@ impl From<twinfs::Entry> for Entry {
 impl Entry {
     #[new]
     #[pyo3(signature = (path, kind, metadata=None, raw_name=None))]
-    fn new(path: String, kind: &str, metadata: Option<&Metadata>, raw_name: Option<Vec<u8>>) -> PyResult<Self> {
+    fn new(
+        path: String,
+        kind: &str,
+        metadata: Option<&Metadata>,
+        raw_name: Option<Vec<u8>>,
+    ) -> PyResult<Self> {
         Ok(Self { path, kind: known_kind(kind)?, metadata: metadata.cloned(), raw_name })
     }
 

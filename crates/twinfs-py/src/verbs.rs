@@ -6,8 +6,9 @@ use std::ops::Range;
 use pyo3::prelude::*;
 use twinfs::adapters::ready;
 use twinfs::{
-    ByteRange, CreateDirOptions, Error, ErrorKind, Existing, FsPath, ListOptions, Mode, MoveOptions, OpenOptions,
-    Parents, ReadOptions, RemoveOptions, StageOptions, StagedId, StatOptions, Version, WriteItem, WriteOptions,
+    ByteRange, CreateDirOptions, Error, ErrorKind, Existing, FsPath, ListOptions, Mode, MoveOptions,
+    OpenOptions, Parents, ReadOptions, RemoveOptions, StageOptions, StagedId, StatOptions, Version,
+    WriteItem, WriteOptions,
 };
 
 use crate::arguments::{
@@ -150,7 +151,8 @@ async fn read_whole(fs: &Engine, path: &FsPath) -> Outcome<Read> {
     }
     drop(start);
     let file = fs.open(path, Mode::Read).await?;
-    let len = usize::try_from(file.len().await?).map_err(|_| Error::new(ErrorKind::TooLarge).with_path(path))?;
+    let len =
+        usize::try_from(file.len().await?).map_err(|_| Error::new(ErrorKind::TooLarge).with_path(path))?;
     Ok(Read::large(file, len))
 }
 
@@ -482,7 +484,7 @@ verb! {
 
 verb! {
     /// Opens a handle without a buffer or a position; `open` makes a file object of it.
-    #[pyo3(signature = (path, mode, publish=None, durability=None, parents=None, lease=None, if_absent=false,
+    #[pyo3(signature = (path, mode, *, publish=None, durability=None, parents=None, lease=None, if_absent=false,
                         if_version=None))]
     Short _open(
         fs, path: PathArgument, mode: String, publish: Option<PublishArgument>,

@@ -46,7 +46,8 @@ fn notifier() -> Option<&'static Notifier> {
     fork::on_child(&REGISTERED, || NOTIFIER.store(std::ptr::null_mut(), Ordering::Release));
     let fresh: &'static Notifier = Box::leak(Box::default());
     let address = std::ptr::from_ref(fresh).cast_mut();
-    if NOTIFIER.compare_exchange(std::ptr::null_mut(), address, Ordering::AcqRel, Ordering::Acquire).is_err() {
+    if NOTIFIER.compare_exchange(std::ptr::null_mut(), address, Ordering::AcqRel, Ordering::Acquire).is_err()
+    {
         return existing();
     }
     let started = thread::Builder::new().name("twinfs-notifier".into()).spawn(|| fresh.run());
