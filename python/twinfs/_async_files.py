@@ -18,8 +18,9 @@ from twinfs import errors
 from twinfs._files import BUFFER_SIZE, LARGE_READ
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from _typeshed import ReadableBuffer, WriteableBuffer
-    from typing_extensions import Self
 
     from twinfs._filesystem import AsyncFileSystem
     from twinfs._twinfs import AsyncHandle, Metadata, Operation
@@ -31,8 +32,8 @@ CHUNK_SIZE = 512 * 1024
 class AsyncFile:
     """An open file: bytes, a position, and a buffer for lines and small writes.
 
-    Reads and writes at a position (`read_at`, `write_at`) may run side by side; the others belong to one
-    task at a time.
+    Reads and writes at a position (`read_at`, `write_at`) may run side by side; the other methods
+    belong to one task at a time.
 
     >>> import asyncio, twinfs
     >>> async def main():
@@ -128,7 +129,7 @@ class AsyncFile:
         return data
 
     async def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Fills a buffer without a copy; gives how many bytes, less than its length only at the end.
+        """Fills a buffer, without a copy; gives how many bytes: less than it holds only at the end.
 
         Cancelled, the buffer may still be written to for a moment.
         """
@@ -254,9 +255,7 @@ class AsyncFile:
                 self._behind = data + self._behind
                 raise
 
-    async def _write_through(
-        self, handle: AsyncHandle, offset: int, data: ReadableBuffer
-    ) -> None:
+    async def _write_through(self, handle: AsyncHandle, offset: int, data: ReadableBuffer) -> None:
         try:
             await handle.write_at(offset, data)
         except BaseException:
@@ -348,7 +347,7 @@ class AsyncFile:
             self._lost = True
             raise
         except BaseException:
-            # Published or not, never in part; the operation, which holds the handle now, sees to it.
+            # Published or not, never in part: the operation holds the handle now, and ends it.
             self._closed, self._handle = True, None
             raise
         self._closed = True
@@ -456,11 +455,9 @@ class AsyncTextFile:
         decoder = codecs.getincrementaldecoder(encoding)(self.errors)
         # As io.TextIOWrapper: None and "" find all three ends of lines, None makes "\n" of them.
         universal = newline in (None, "")
-        self._decoder: codecs.IncrementalDecoder = (
-            io.IncrementalNewlineDecoder(decoder, translate=newline is None)
-            if universal
-            else decoder
-        )
+        self._decoder: codecs.IncrementalDecoder | io.IncrementalNewlineDecoder = decoder
+        if universal:
+            self._decoder = io.IncrementalNewlineDecoder(decoder, translate=newline is None)
         self._text = ""
         self._ended = False
 

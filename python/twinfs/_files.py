@@ -1,7 +1,8 @@
 """File objects of the sync face: raw, buffered and text.
 
 They are those of `io` with one difference: what was written is published by `close()` without an
-error, and by nothing else. An exception inside `with`, and a writer that is dropped, publish nothing.
+error, and by nothing else. An exception inside `with`, and a writer that is dropped, publish
+nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 #: Bytes that a buffered file holds unless it is told otherwise.
 BUFFER_SIZE = 128 * 1024
-#: Above this many bytes a read asks for the size first, so that it makes no larger object than it fills.
+#: Above this many bytes a read asks for the size first: it makes no larger object than it fills.
 LARGE_READ = 1024 * 1024
 
 _T = TypeVar("_T")
@@ -372,7 +373,7 @@ class BufferedWriter(_Buffered, io.BufferedWriter):  # type: ignore[misc]
         raise TypeError("cannot pickle an open writer")
 
 
-class BufferedFile(_Buffered, io.BufferedRandom):  # type: ignore[misc]
+class BufferedFile(_Buffered, io.BufferedRandom):  # type: ignore[misc, override]
     """A file that reads and writes anywhere, with a buffer: modes `r+b` and `w+b`.
 
     >>> import twinfs
@@ -418,7 +419,7 @@ class TextFile(io.TextIOWrapper):
     if TYPE_CHECKING:
 
         @property
-        def buffer(self) -> BufferedReader | BufferedWriter | BufferedFile: ...  # type: ignore[override]
+        def buffer(self) -> BufferedReader | BufferedWriter | BufferedFile: ...
 
     def __init__(
         self,
@@ -432,7 +433,12 @@ class TextFile(io.TextIOWrapper):
     ) -> None:
         super().__init__(buffer, encoding, errors, newline, line_buffering)
         self._newline = newline
-        self.mode = mode
+        self._mode = mode
+
+    @property
+    def mode(self) -> str:
+        """The mode it was opened in."""
+        return self._mode
 
     def flush_to_disk(self) -> None:
         """Brings what was written to the disk without publishing it."""
@@ -488,7 +494,7 @@ class TextFile(io.TextIOWrapper):
 
 
 def _reopen_text(fs: SyncFileSystem, path: str, options: dict[str, Any]) -> TextFile:
-    return fs.open(path, "r", **options)  # type: ignore[no-any-return, call-overload]
+    return fs.open(path, "r", **options)  # type: ignore[no-any-return]
 
 
 def parse_mode(mode: str) -> tuple[str, bool]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, Self, Unpack, overload
 
 from twinfs import _twinfs
 from twinfs._async_files import AsyncFile, AsyncTextFile, Opening
@@ -18,36 +17,15 @@ from twinfs._files import (
     make_file,
     parse_mode,
 )
-
-if TYPE_CHECKING:
-    from typing import TypeAlias, TypedDict
-
-    from typing_extensions import Self, Unpack
-
-    Path: TypeAlias = str | os.PathLike[str]
-    Durability: TypeAlias = Literal["none", "file", "full"]
-    Parents: TypeAlias = bool | Literal["create", "require"]
-    Publish: TypeAlias = Literal["staged", "in_place"]
-    Lease: TypeAlias = bool | Literal["hold", "off"]
-    TextMode: TypeAlias = Literal["r", "rt", "w", "wt", "x", "xt", "a", "at", "r+", "r+t", "w+", "w+t"]
-
-    class OpenOptions(TypedDict, total=False):
-        """What `open` takes for every mode."""
-
-        publish: Publish | None
-        durability: Durability | None
-        parents: Parents | None
-        lease: Lease | None
-        if_absent: bool
-        if_version: str | None
+from twinfs._options import OpenOptions, Path, TextMode
 
 
 class SyncFileSystem(_twinfs.SyncFileSystem):
     """A file system on the sync face: any store, by its path or URL.
 
-    Options are those of the store, by keyword: `durability="full"`, `timeout=30`, `max_bytes=10**9`. Instances
-    may be used from any number of threads, inside a running event loop and after a fork, and may be
-    pickled. `AsyncFileSystem` has the same methods, to be awaited.
+    Options are those of the store, by keyword: `durability="full"`, `timeout=30`,
+    `max_bytes=10**9`. Instances may be used from any number of threads, inside a running event loop
+    and after a fork, and may be pickled. `AsyncFileSystem` has the same methods, to be awaited.
 
     >>> import twinfs
     >>> fs = twinfs.SyncFileSystem("memory://")
@@ -87,7 +65,7 @@ class SyncFileSystem(_twinfs.SyncFileSystem):
     def open(
         self,
         path: Path,
-        mode: str = "rb",
+        mode: Literal["rb", "wb", "xb", "ab", "r+b", "rb+", "w+b", "wb+"] = "rb",
         *,
         buffering: Literal[0],
         **options: Unpack[OpenOptions],
@@ -126,23 +104,19 @@ class SyncFileSystem(_twinfs.SyncFileSystem):
         encoding: str | None = None,
         errors: str | None = None,
         newline: str | None = None,
-        publish: Publish | None = None,
-        durability: Durability | None = None,
-        parents: Parents | None = None,
-        lease: Lease | None = None,
-        if_absent: bool = False,
-        if_version: str | None = None,
+        **options: Unpack[OpenOptions],
     ) -> RawFile | BufferedReader | BufferedWriter | BufferedFile | TextFile:
         """Opens a file object. What is written through it is published, whole, by `close()`.
 
-        An exception inside `with`, and a writer that is dropped, publish nothing. `mode` is one of `rb`, `wb`,
-        `xb`, `ab`, `r+b` and `w+b`, or the same without `b` for text, which is UTF-8 unless `encoding` says
-        otherwise. `buffering` is 0 for none, 1 for lines (text), or a number of bytes.
-        `publish="in_place"` shows the bytes as they are written; `lease="off"` does without the writer's
-        lease.
+        An exception inside `with`, and a writer that is dropped, publish nothing. `mode` is one of
+        `rb`, `wb`, `xb`, `ab`, `r+b` and `w+b`, or the same without `b` for text, which is UTF-8
+        unless `encoding` says otherwise. `buffering` is 0 for none, 1 for lines (text), or a number
+        of bytes. Further options are `publish`, `durability`, `parents`, `lease`, `if_absent` and
+        `if_version`: `publish="in_place"` shows the bytes as they are written; `lease="off"` does
+        without the writer's lease.
 
-        Raises by mode NotFound, AlreadyExists, IsADirectory; WouldBlock where another writer holds the path,
-        then or at the end; Unsupported for what the store does not have.
+        Raises by mode NotFound, AlreadyExists, IsADirectory; WouldBlock where another writer holds
+        the path, then or at the end; Unsupported for what the store does not have.
 
         >>> with fs.open("a.txt", "w") as file:
         ...     _ = file.write("hello")
@@ -150,9 +124,7 @@ class SyncFileSystem(_twinfs.SyncFileSystem):
         b'hello'
         """
         binary = check_text_options(mode, buffering, encoding, errors, newline)
-        handle = self._open(
-            path, binary, publish, durability, parents, lease, if_absent, if_version
-        )
+        handle = self._open(path, binary, **options)
         return make_file(self, handle, mode, buffering, encoding, errors, newline)
 
     def reopen(self, id: str | _twinfs.Staged) -> RawFile:  # noqa: A002
@@ -187,9 +159,10 @@ class SyncFileSystem(_twinfs.SyncFileSystem):
 class AsyncFileSystem(_twinfs.AsyncFileSystem):
     """A file system on the async face: any store, by its path or URL.
 
-    The methods are those of `SyncFileSystem`, with the same arguments and errors; each gives an operation
-    to be awaited, and nothing happens before that. To cancel the task that awaits it cancels the
-    operation. Instances may be used from any number of event loops and threads, and may be pickled.
+    The methods are those of `SyncFileSystem`, with the same arguments and errors; each gives an
+    operation to be awaited, and nothing happens before that. To cancel the task that awaits it
+    cancels the operation. Instances may be used from any number of event loops and threads, and may
+    be pickled.
 
     >>> import asyncio, twinfs
     >>> async def main():
@@ -243,12 +216,7 @@ class AsyncFileSystem(_twinfs.AsyncFileSystem):
         encoding: str | None = None,
         errors: str | None = None,
         newline: str | None = None,
-        publish: Publish | None = None,
-        durability: Durability | None = None,
-        parents: Parents | None = None,
-        lease: Lease | None = None,
-        if_absent: bool = False,
-        if_version: str | None = None,
+        **options: Unpack[OpenOptions],
     ) -> Opening[AsyncFile] | Opening[AsyncTextFile]:
         """Opens a file object: `async with fs.open(...) as file`, or `file = await fs.open(...)`.
 
@@ -270,8 +238,7 @@ class AsyncFileSystem(_twinfs.AsyncFileSystem):
                 line_buffering=buffering == 1,
             )
 
-        arguments = (path, binary, publish, durability, parents, lease, if_absent, if_version)
-        return Opening(lambda: self._open(*arguments), finish)
+        return Opening(lambda: self._open(path, binary, **options), finish)
 
     def reopen(self, id: str | _twinfs.Staged) -> Opening[AsyncFile]:  # noqa: A002
         """Opens a staged upload for reading and writing anywhere; several may be open at once.

@@ -7,6 +7,7 @@ import gc
 import pickle
 
 import pytest
+
 from twinfs import AsyncFileSystem, errors
 
 

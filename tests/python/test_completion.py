@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import fcntl
 import gc
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 import uvloop
+
 from twinfs import AsyncFileSystem, SyncFileSystem, errors
 
 
@@ -350,10 +352,8 @@ def test_cancelling_at_every_moment(run: Callable[[Any], Any], local: str) -> No
         task = asyncio.create_task(work())
         await asyncio.sleep(delay)
         task.cancel()
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             await task
-        except asyncio.CancelledError:
-            pass
 
     async def main() -> None:
         for step in range(60):
@@ -367,7 +367,7 @@ def test_cancelling_at_every_moment(run: Callable[[Any], Any], local: str) -> No
     for entry in SyncFileSystem(local).walk(detail=True):
         assert entry.size in (len(content), 2 * len(content))
     # Sweeping is for what the dead leave: the living clean up by themselves.
-    assert [name for name in os.listdir(local) if name.startswith(".twinfs-")] == []
+    assert list(Path(local).glob(".twinfs-*")) == []
 
 
 def test_a_cancelled_open_closes_the_file(local: str) -> None:
@@ -449,7 +449,9 @@ def test_tasks_left_in_a_closed_loop_are_collected(
     loop.close()
     del task, loop
     stuck.release()
-    assert eventually(lambda: SyncFileSystem(stuck.folder).exists("ordinary") and collected.is_set())
+    assert eventually(
+        lambda: SyncFileSystem(stuck.folder).exists("ordinary") and collected.is_set()
+    )
     assert "never retrieved" not in caplog.text
 
 

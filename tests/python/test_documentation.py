@@ -7,6 +7,7 @@ import inspect
 from typing import Any
 
 import pytest
+
 import twinfs
 from twinfs import _async_files, _files, _filesystem
 
@@ -58,7 +59,7 @@ def test_what_is_public_says_what_it_is(member: tuple[str, Any]) -> None:
 def test_every_method_has_a_signature(kind: type) -> None:
     for name, method in inspect.getmembers(kind, callable):
         if not name.startswith("_"):
-            assert list(inspect.signature(method).parameters)[0] == "self"
+            assert next(iter(inspect.signature(method).parameters)) == "self"
 
 
 def test_both_faces_have_the_same_methods() -> None:

@@ -8,6 +8,7 @@ import io
 import pickle
 
 import pytest
+
 from twinfs import SyncFileSystem, TwinfsError, _twinfs, errors
 
 SPECIAL = {

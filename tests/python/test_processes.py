@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from twinfs import AsyncFileSystem, SyncFileSystem, errors
 
 SPAWN = multiprocessing.get_context("spawn")

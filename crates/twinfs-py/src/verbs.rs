@@ -484,7 +484,7 @@ verb! {
 
 verb! {
     /// Opens a handle without a buffer or a position; `open` makes a file object of it.
-    #[pyo3(signature = (path, mode, publish=None, durability=None, parents=None, lease=None, if_absent=false,
+    #[pyo3(signature = (path, mode, *, publish=None, durability=None, parents=None, lease=None, if_absent=false,
                         if_version=None))]
     Short _open(
         fs, path: PathArgument, mode: String, publish: Option<PublishArgument>,
