@@ -87,7 +87,7 @@ def nextest(target: Path, soak: bool) -> Runner:
     profile = "soak" if soak else "default"
     ignored = ("--run-ignored", "all" if soak else "default")
     command = ("cargo", "nextest", "run", *WORKSPACE, "--profile", profile, *ignored)
-    # Installed for the tests in tests/kodosumi. Where it cannot be had, one test says so and is skipped.
+    # Installed for the tests in tests/kodosumi. Where it cannot be had, one test is skipped.
     kodosumi = ROOT / ".venv" / "kodosumi-3.12" / "bin" / "python"
     junit = target / "nextest" / profile / "junit.xml"
     return Runner(

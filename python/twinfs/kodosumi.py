@@ -5,9 +5,9 @@
 >>> fs = tracer.fs_sync()
 >>> fs.close()
 
-`AsyncFileSystem` and `SyncFileSystem` have the same methods; those of the first are awaited. Roots are
-`in`, what a run's user uploaded, and `out`, what the run delivers. `install()` puts these classes
-under kodosumi's own `Tracer`.
+`AsyncFileSystem` and `SyncFileSystem` have the same methods; those of the first are awaited. Roots
+are `in`, what a run's user uploaded, and `out`, what the run delivers. `install()` puts these
+classes under kodosumi's own `Tracer`.
 """
 
 import pprint
@@ -92,7 +92,7 @@ class HTTPStatusError(_StatusBase):  # type: ignore[misc, valid-type]  # one of 
         return type(self), (str(self), self.response)
 
 
-class _Refused(HTTPStatusError, PermissionError):
+class _RefusedError(HTTPStatusError, PermissionError):
     """A server refused a credential."""
 
 
@@ -117,7 +117,7 @@ def _raise(error: TwinfsError) -> NoReturn:
         raise error
     response = Response(*refusal)
     denied = response.status_code in (401, 403)
-    raise (_Refused if denied else HTTPStatusError)(str(error), response) from error
+    raise (_RefusedError if denied else HTTPStatusError)(str(error), response) from error
 
 
 def _call(function: Callable[..., _T], *arguments: object) -> _T:
@@ -295,9 +295,9 @@ class SyncFileStream(_Stream):
 class AsyncFileSystem(_RunFiles):
     """The files of a run, for `async` code.
 
-    `progress` is told how far uploads and downloads are. Refused requests raise `HTTPStatusError`, a dead
-    server ConnectionError, a path outside `in` and `out` ValueError, and any call after `close`
-    RuntimeError.
+    `progress` is told how far uploads and downloads are. Refused requests raise `HTTPStatusError`,
+    a dead server ConnectionError, a path outside `in` and `out` ValueError, and any call after
+    `close` RuntimeError.
     """
 
     _connect = _twinfs.AsyncRunClient
@@ -333,8 +333,8 @@ class AsyncFileSystem(_RunFiles):
     async def upload(self, local_path: "str | PathLike[str]") -> str | None:
         """Uploads a local file or folder into `out`; gives the id of the batch.
 
-        Chunks go side by side, and after a broken connection the upload goes on where it was. A folder
-        without files gives None. Raises FileNotFoundError for the local path.
+        Chunks go side by side, and after a broken connection the upload goes on where it was. A
+        folder without files gives None. Raises FileNotFoundError for the local path.
         """
         batch: str | None = await _wait(self._client.upload(fspath(local_path)))
         return batch
@@ -404,8 +404,8 @@ class SyncFileSystem(_RunFiles):
     def upload(self, local_path: "str | PathLike[str]") -> str | None:
         """Uploads a local file or folder into `out`; gives the id of the batch.
 
-        Chunks go side by side, and after a broken connection the upload goes on where it was. A folder
-        without files gives None. Raises FileNotFoundError for the local path.
+        Chunks go side by side, and after a broken connection the upload goes on where it was. A
+        folder without files gives None. Raises FileNotFoundError for the local path.
         """
         batch: str | None = _call(self._client.upload, fspath(local_path))
         return batch
@@ -435,10 +435,6 @@ class SyncFileSystem(_RunFiles):
         self._client.close()
 
 
-def _text(separator: str) -> Callable[[tuple[str, ...]], str]:
-    return lambda message: separator.join(message)
-
-
 def _values(message: tuple[Any, ...]) -> str:
     return "\n".join(item if isinstance(item, str) else pprint.pformat(item) for item in message)
 
@@ -465,7 +461,7 @@ class Tracer:
 
     def debug_sync(self, *message: str) -> None:
         """Says something for the developer."""
-        self._say("debug", _text("\n")(message), sys.stderr)
+        self._say("debug", "\n".join(message), sys.stderr)
 
     def result_sync(self, *message: Any) -> None:
         """Gives a result: text, or any object."""
@@ -477,15 +473,15 @@ class Tracer:
 
     def markdown_sync(self, *message: str) -> None:
         """Gives a result in Markdown; paragraphs are joined by an empty line."""
-        self._say("markdown", _text("\n\n")(message))
+        self._say("markdown", "\n\n".join(message))
 
     def html_sync(self, *message: str) -> None:
         """Gives a result in HTML."""
-        self._say("html", _text("\n")(message))
+        self._say("html", "\n".join(message))
 
     def text_sync(self, *message: str) -> None:
         """Gives a result as plain text."""
-        self._say("text", _text("\n")(message))
+        self._say("text", "\n".join(message))
 
     def warning_sync(self, *message: str, exc_info: bool = False) -> None:
         """Warns; with `exc_info` the exception being handled is shown, too."""
@@ -532,8 +528,8 @@ def install() -> None:
     """Puts these classes under kodosumi's own `Tracer`, in this process.
 
     For Ray's workers name it in the runtime environment:
-    `runtime_env={"worker_process_setup_hook": twinfs.kodosumi.install}`. Raises ImportError where kodosumi
-    is not installed.
+    `runtime_env={"worker_process_setup_hook": twinfs.kodosumi.install}`. Raises ImportError where
+    kodosumi is not installed.
     """
     from kodosumi.runner import tracer
 

@@ -1,8 +1,8 @@
-"""Tries a service on a folder of files: `python -m twinfs.run MODULE:FUNCTION --files DIR --out DIR`.
+"""Tries a service on a folder: `python -m twinfs.run MODULE:FUNCTION --files DIR --out DIR`.
 
-The service is an `async def run(inputs, tracer)`, as Kodosumi's are. It gets a fresh run on a server
-in this process (or at `--server`) with the files in `in/`, and what it puts into `out/` is delivered
-to `--out`.
+The service is an `async def run(inputs, tracer)`, as Kodosumi's are. It gets a fresh run on a
+server in this process (or at `--server`) with the files in `in/`, and what it puts into `out/` is
+delivered to `--out`.
 """
 
 import argparse
@@ -30,7 +30,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--files", metavar="DIR", type=Path, help="what goes into in/")
     parser.add_argument("--out", metavar="DIR", type=Path, help="where out/ is delivered to")
     parser.add_argument("--inputs", metavar="JSON", default="{}", help="the inputs (an object)")
-    parser.add_argument("--server", metavar="URL", help="a server, with TWINFS_TOKEN; else one is embedded")
+    parser.add_argument("--server", metavar="URL", help="with TWINFS_TOKEN; else one is embedded")
     options = parser.parse_args()
     if options.files is not None and not options.files.is_dir():
         parser.error(f"--files: {options.files} is no folder")
@@ -90,7 +90,7 @@ def _copy(files: Path, run: SyncFileSystem) -> int:
 
 def _deliver(run: SyncFileSystem, out: Path) -> int:
     """Brings what is in `out/` to a folder; gives how many files."""
-    found = [entry for entry in run.walk("out") if entry.is_file] if run.exists("out") else []
+    found = [entry for entry in run.walk("out") if entry.is_file()] if run.exists("out") else []
     target = SyncFileSystem(str(out.resolve()), create="true")
     for number, entry in enumerate(found, 1):
         name = entry.path.removeprefix("out/")
