@@ -68,9 +68,8 @@ struct Folders {
 impl Folders {
     fn make(gone: oneshot::Sender<()>) -> Result<Arc<Self>> {
         let temporary = std::path::absolute(std::env::temp_dir()).map_err(Error::from_io)?;
-        let make = |prefix| {
-            tempfile::Builder::new().prefix(prefix).tempdir_in(&temporary).map_err(Error::from_io)
-        };
+        let make =
+            |prefix| tempfile::Builder::new().prefix(prefix).tempdir_in(&temporary).map_err(Error::from_io);
         Ok(Arc::new(Self {
             folder: Some(make("kodosumi-")?),
             // Beside it, so that moving a file over is one rename; hidden, so that nobody takes it for one.
