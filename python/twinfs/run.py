@@ -90,7 +90,7 @@ def _copy(files: Path, run: SyncFileSystem) -> int:
 
 def _deliver(run: SyncFileSystem, out: Path) -> int:
     """Brings what is in `out/` to a folder; gives how many files."""
-    found = [entry for entry in run.walk("out") if entry.is_file] if run.exists("out") else []
+    found = [entry for entry in run.walk("out") if entry.is_file()] if run.exists("out") else []
     target = SyncFileSystem(str(out.resolve()), create="true")
     for number, entry in enumerate(found, 1):
         name = entry.path.removeprefix("out/")
