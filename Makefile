@@ -1,6 +1,6 @@
 # Every target is one script, so that each also runs without make. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint soak bench setup clean
+.PHONY: help build run demo test lint soak bench setup clean
 
 # Options handed to the script of the target, as in: make test ARGS='--only nextest'
 ARGS ?=
@@ -13,6 +13,9 @@ build: ## release build: target/release/twinfs, and the Python wheel in dist/
 
 run: ## build and start a server on ./twinfs-data (TWINFS_DATA, TWINFS_LISTEN)
 	@scripts/run.sh $(ARGS)
+
+demo: ## run the service in examples/service on its documents; ARGS=DIR is where results go
+	@scripts/demo.sh $(ARGS)
 
 test: ## install what the tests need, run all of them, sum up
 	@scripts/test.sh $(ARGS)
