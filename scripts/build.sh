@@ -3,6 +3,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+# Without Node.js (3) the page is built without the part that uploads.
+scripts/web.sh || [ $? -eq 3 ]
 cargo build --release --locked -p twinfs-cli --bin twinfs
 echo "built ${CARGO_TARGET_DIR:-target}/release/twinfs"
 

@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+scripts/web.sh || echo "going on without: the page will list and download, but not upload" >&2
 cargo build --release --locked -p twinfs-cli --bin twinfs
 # --init makes the secret and the first user where the data folder has none, and prints the login once.
 exec "${CARGO_TARGET_DIR:-target}/release/twinfs" serve --init \

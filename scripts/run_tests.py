@@ -58,7 +58,8 @@ def registered(soak: bool) -> Iterator[Runner]:
         yield from python_package(target, soak)
     if (ROOT / "tests" / "kodosumi").is_dir():
         # kodosumi imports on Python 3.12 and newer only.
-        yield pytest("kodosumi", "3.12", target, soak)
+        wheels = target / "wheels" if (ROOT / "python").is_dir() else None
+        yield pytest("kodosumi", "3.12", target, soak, wheels)
     if (ROOT / "web" / "package.json").exists():
         npm = (("npm", "ci", "--no-audit", "--no-fund"), ("npm", "run", "lint"))
         yield Runner("eslint", "lint", npm, minutes=10, directory=ROOT / "web")
