@@ -52,7 +52,8 @@ impl Uploads {
         target: Option<FsPath>,
     ) -> Result<Outcome, UploadError> {
         let Some(claim) = session.claim().await else { return Ok(Outcome::Invalid) };
-        if claim.parked().is_some() && target.is_none() {
+        let is_parked_already = claim.parked().is_some() && target.is_none();
+        if is_parked_already || claim.is_broken() {
             return Ok(Outcome::Invalid);
         }
         let total = match claim.with_assembly(|assembly| assembly.check(total)) {
@@ -178,7 +179,6 @@ impl Uploads {
             };
             let mut done = 0;
             while done < piece.len {
-                #[expect(clippy::cast_possible_truncation, reason = "at most BLOCK")]
                 let len = (piece.len - done).min(BLOCK) as usize;
                 let block = source.read_at(from + done, len).await?;
                 if block.is_empty() {
