@@ -33,7 +33,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let secret = secret.ok_or("--secret-file is needed")?;
     config.secret = secret.strip_suffix('\n').unwrap_or(&secret).into();
     if let Some(data) = data {
-        let options = StoreOptions::new().with("create", "true");
+        let options = StoreOptions::new().with("create", "true").with("durability", "full");
         config.data = Fs::connect_with(&data, options).await?;
         config.data_dir = Some(data.into());
     }

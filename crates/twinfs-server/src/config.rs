@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use twinfs::Fs;
+use twinfs::{Durability, Fs};
 
 /// Everything a server is told at its start. [`Config::new`] has sane defaults.
 ///
@@ -32,6 +32,10 @@ pub struct Config {
     pub users: Vec<(String, String)>,
     /// Signs and verifies the tokens (HS256). Never shown by `Debug`.
     pub secret: Vec<u8>,
+    /// What an acknowledged completion, whole-file write or removal survives. Default: full, a power cut;
+    /// stores that cannot promise it do what they can. A file that waits outside any run has the
+    /// durability of the store itself.
+    pub durability: Durability,
     /// How long a token from a login is good for. Default: one day.
     pub token_lifetime: Duration,
     /// Refuses what Kodosumi's server takes and a careful one should not: passwords in a URL.
@@ -57,6 +61,7 @@ impl Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8370)).to_string(),
             users: Vec::new(),
             secret: secret.into(),
+            durability: Durability::Full,
             token_lifetime: Duration::from_secs(24 * 60 * 60),
             strict: false,
             tls: false,

@@ -64,6 +64,6 @@ mod tests {
         assert!(FreeSpace::new(Some("/".into()), 0).is_enough());
         let full = FreeSpace::new(Some("/".into()), u64::MAX);
         assert!(!full.is_enough());
-        assert_eq!(full.check().unwrap_err().status, 507);
+        assert_eq!(full.check().unwrap_err().status(), 507);
     }
 }

@@ -43,6 +43,7 @@ pub(crate) fn run(session: &mut Session, args: &Serve) -> Result<()> {
     runtime.block_on(async {
         let mut config = Config::new(place.open(args).await?, secret);
         config.database = place.database;
+        config.durability = args.durability;
         config.data_dir = place.folder;
         config.listen.clone_from(&args.listen);
         config.users = users;

@@ -20,8 +20,11 @@ const TWINFS_ERROR: HeaderName = HeaderName::from_static("twinfs-error");
 /// An error on its way to the client. The place that answers adds path and request id, and writes to
 /// the log what the client is not told.
 #[derive(Clone, Debug)]
-pub(crate) struct ApiError {
-    pub(crate) status: StatusCode,
+pub(crate) struct ApiError(Box<Inner>);
+
+#[derive(Clone, Debug)]
+struct Inner {
+    status: StatusCode,
     class: &'static str,
     detail: Cow<'static, str>,
     headers: HeaderMap,
@@ -33,7 +36,8 @@ pub(crate) type ApiResult<T> = Result<T, ApiError>;
 
 impl ApiError {
     fn new(status: StatusCode, class: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, class, detail: detail.into(), headers: HeaderMap::new(), cause: None }
+        let detail = detail.into();
+        Self(Box::new(Inner { status, class, detail, headers: HeaderMap::new(), cause: None }))
     }
 
     /// A field is missing or of the wrong type.
@@ -75,25 +79,29 @@ impl ApiError {
 
     /// The same with what the log is told.
     pub(crate) fn because(mut self, cause: &dyn std::fmt::Display) -> Self {
-        self.cause = Some(Arc::from(cause.to_string()));
+        self.0.cause = Some(Arc::from(cause.to_string()));
         self
     }
 
     /// The same with a header.
     pub(crate) fn with_header(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
-        self.headers.insert(name, value.into());
+        self.0.headers.insert(name, value.into());
         self
     }
 
     /// The same with more headers.
     pub(crate) fn with_headers(mut self, add: impl FnOnce(&mut HeaderMap)) -> Self {
-        add(&mut self.headers);
+        add(&mut self.0.headers);
         self
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.0.status
     }
 
     /// What the client is told.
     pub(crate) fn detail(&self) -> &str {
-        &self.detail
+        &self.0.detail
     }
 
     /// What goes with it, `Retry-After` say.
@@ -103,7 +111,7 @@ impl ApiError {
 
     /// What the log is told.
     pub(crate) fn cause(&self) -> Option<&str> {
-        self.cause.as_deref()
+        self.0.cause.as_deref()
     }
 
     /// The answer, now that path (decoded, without query) and request id are known.
@@ -117,17 +125,17 @@ impl ApiError {
             request_id: &'a str,
         }
         let shape = Shape {
-            error: self.class,
+            error: self.0.class,
             path,
-            detail: &self.detail,
-            status_code: self.status.as_u16(),
+            detail: &self.0.detail,
+            status_code: self.status().as_u16(),
             request_id,
         };
         // Strings and a number always become JSON.
         let body = serde_json::to_vec(&shape).unwrap_or_default();
         let mut response = Response::new(Body::from(body));
-        *response.status_mut() = self.status;
-        *response.headers_mut() = self.headers.clone();
+        *response.status_mut() = self.0.status;
+        *response.headers_mut() = self.0.headers.clone();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     }
@@ -137,7 +145,7 @@ impl IntoResponse for ApiError {
     /// An empty response that carries the error to where it is rendered.
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::empty());
-        *response.status_mut() = self.status;
+        *response.status_mut() = self.0.status;
         response.extensions_mut().insert(self);
         response
     }

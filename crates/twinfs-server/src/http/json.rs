@@ -96,7 +96,6 @@ impl<'de> Deserialize<'de> for Count {
 
             fn visit_f64<E: Error>(self, value: f64) -> Result<Count, E> {
                 // Every whole number below 2^53 is exact in a float.
-                #[expect(clippy::cast_possible_truncation, reason = "the guard keeps it exact")]
                 if value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0 {
                     return Ok(Count(value as i64));
                 }

@@ -110,7 +110,6 @@ async fn content(
     let body = if *method == Method::HEAD || len == 0 {
         Body::empty()
     } else if len <= AT_ONCE {
-        #[expect(clippy::cast_possible_truncation, reason = "at most AT_ONCE")]
         let bytes = file.read_at(start, len as usize).await?;
         if bytes.len() as u64 != len {
             return Err(ApiError::internal(&"a file was cut short while it was read"));

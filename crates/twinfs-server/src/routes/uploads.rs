@@ -283,7 +283,7 @@ pub(super) async fn complete_batch(
             Ok(item) => item,
             // Clients do not look at the items: a failure of the server must not go unnoticed. What was
             // completed stays so.
-            Err(error) if error.status.is_server_error() => return Err(error),
+            Err(error) if error.status().is_server_error() => return Err(error),
             Err(error) => Item::Refused { error: error.detail().to_owned() },
         });
     }

@@ -62,7 +62,6 @@ impl Front {
         let status = response.status().as_u16();
         let cause = failure.as_ref().and_then(ApiError::cause);
         let detail = failure.as_ref().map(ApiError::detail);
-        #[expect(clippy::cast_possible_truncation, reason = "no request takes 2^64 microseconds")]
         let micros = start.elapsed().as_micros() as u64;
         tracing::info!(
             target: "twinfs_server::request",

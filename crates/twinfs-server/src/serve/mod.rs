@@ -54,7 +54,7 @@ impl Server {
         let metadata: Arc<dyn MetadataStore> =
             Arc::new(SqliteMetadata::open(config.database.as_deref()).await?);
         let (journal, writing) = Journal::start(Arc::clone(&metadata));
-        let uploads = Uploads::new(config.data.clone(), journal, config.limits);
+        let uploads = Uploads::new(config.data.clone(), journal, config.durability, config.limits);
         uploads.recover(&*metadata).await?;
         let users = Users::open(Arc::clone(&metadata), &config.users).await?;
         let fs = config.data.clone();

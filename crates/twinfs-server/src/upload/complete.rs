@@ -52,7 +52,8 @@ impl Uploads {
         target: Option<FsPath>,
     ) -> Result<Outcome, UploadError> {
         let Some(claim) = session.claim().await else { return Ok(Outcome::Invalid) };
-        if claim.parked().is_some() && target.is_none() {
+        let is_parked_already = claim.parked().is_some() && target.is_none();
+        if is_parked_already || claim.is_broken() {
             return Ok(Outcome::Invalid);
         }
         let total = match claim.with_assembly(|assembly| assembly.check(total)) {
@@ -181,9 +182,7 @@ impl Uploads {
                 let len = (piece.len - done).min(BLOCK) as usize; // at most BLOCK
                 let block = source.read_at(from + done, len).await?;
                 if block.is_empty() {
-                    return Err(twinfs::Error::new(ErrorKind::Io)
-                        .with_message("a chunk was cut short")
-                        .into());
+                    return Err(twinfs::Error::new(ErrorKind::Io).with_message("a chunk was cut short").into());
                 }
                 let count = block.len() as u64;
                 to.write_at(piece.to + done, block).await?;

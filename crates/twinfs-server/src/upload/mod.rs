@@ -11,6 +11,7 @@ mod session;
 mod sweep;
 pub(crate) mod usage;
 mod whole;
+mod write_back;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -101,19 +102,21 @@ pub(crate) struct Uploads {
     /// The staged uploads of whole files under way, which no session knows.
     whole_files: Mutex<HashSet<StagedId>>,
     pub(crate) usage: Arc<Usage>,
+    durability: Durability,
     limits: Limits,
     /// Work that goes on though the client is gone; the server waits for it when it stops.
     tasks: TaskTracker,
 }
 
 impl Uploads {
-    pub(crate) fn new(fs: Fs, journal: Journal, limits: Limits) -> Arc<Self> {
+    pub(crate) fn new(fs: Fs, journal: Journal, durability: Durability, limits: Limits) -> Arc<Self> {
         Arc::new(Self {
             fs,
             journal,
             sessions: Mutex::default(),
             whole_files: Mutex::default(),
             usage: Usage::new(limits),
+            durability,
             limits,
             tasks: TaskTracker::new(),
         })
@@ -187,7 +190,7 @@ impl Uploads {
         self.tasks.spawn(work).await.unwrap_or(Err(UploadError::Broken))
     }
 
-    async fn receive_in(&self, session: &Arc<Session>, chunk: Arrived) -> Result<Option<u64>, UploadError> {
+    async fn receive_in(self: &Arc<Self>, session: &Arc<Session>, chunk: Arrived) -> Result<Option<u64>, UploadError> {
         let len = chunk.data.len() as u64;
         let writing = match session.begin(chunk.number, len).await {
             Arrival::Unknown => return Ok(None),
@@ -215,6 +218,7 @@ impl Uploads {
             }
         }
         drop(chunk.memory);
+        self.write_back(session, len);
         Ok(Some(session.received()))
     }
 
@@ -321,9 +325,9 @@ impl Uploads {
         }
     }
 
-    /// What completion, whole-file writes and removals promise: full durability where the store has it.
+    /// What completions, whole-file writes and removals promise, as far as the store can.
     pub(crate) fn durability(&self) -> Option<Durability> {
-        self.fs.store().capabilities().durable.then_some(Durability::Full)
+        self.fs.store().capabilities().durable.then_some(self.durability)
     }
 
     /// Waits for all work that outlived its client, then closes the way to the database.

@@ -26,6 +26,22 @@ struct State {
     phase: Phase,
     assembly: Assembly,
     touched: i64,
+    /// Bytes received since the file was last brought to the disk.
+    unsynced: u64,
+    syncing: bool,
+    /// Bringing bytes to the disk failed: what the file holds is not known any more.
+    broken: bool,
+}
+
+impl State {
+    fn new(assembly: Assembly, touched: i64) -> Self {
+        Self { phase: Phase::Open, assembly, touched, unsynced: 0, syncing: false, broken: false }
+    }
+
+    /// Whether nobody writes to the file or syncs it.
+    fn is_settled(&self) -> bool {
+        self.assembly.is_settled() && !self.syncing
+    }
 }
 
 /// An upload session.
@@ -52,7 +68,7 @@ impl Session {
             created,
             file: OnceCell::new(),
             aside: OnceCell::new(),
-            state: Mutex::new(State { phase: Phase::Open, assembly, touched }),
+            state: Mutex::new(State::new(assembly, touched)),
             changed: Notify::new(),
         }
     }
@@ -93,6 +109,27 @@ impl Session {
     /// A chunk that was received.
     pub(crate) fn chunk(&self, number: u64) -> Option<Chunk> {
         self.state().assembly.chunk(number)
+    }
+
+    /// Counts bytes received; gives whether it is time to bring them to the disk.
+    pub(crate) fn sync_is_due(&self, received: u64, every: u64) -> bool {
+        let mut state = self.state();
+        state.unsynced += received;
+        let due = state.unsynced >= every && !state.syncing && matches!(state.phase, Phase::Open);
+        if due {
+            state.unsynced = 0;
+            state.syncing = true;
+        }
+        due
+    }
+
+    /// The bytes are on the disk, or nobody knows.
+    pub(crate) fn synced(&self, succeeded: bool) {
+        let mut state = self.state();
+        state.syncing = false;
+        state.broken |= !succeeded;
+        drop(state);
+        self.changed.notify_waiters();
     }
 
     /// The staged uploads that hold its bytes.
@@ -156,7 +193,7 @@ impl Session {
         };
         loop {
             let changed = self.changed.notified();
-            if self.state().assembly.is_settled() {
+            if self.state().is_settled() {
                 return Some(claim);
             }
             changed.await;
@@ -221,6 +258,11 @@ impl Claim {
             Phase::Parked(file) => Some(file),
             _ => None,
         }
+    }
+
+    /// Whether the bytes cannot be trusted any more.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.session.state().broken
     }
 
     /// Looks at the chunks.

@@ -10,8 +10,8 @@ use super::session::Session;
 use super::{UploadError, Uploads};
 use crate::metadata::{millis, now_millis};
 
-/// Stores may keep times in whole seconds.
-const CLOCK_GRAIN: Duration = Duration::from_secs(1);
+/// Stores may keep times in whole seconds, and round up.
+const CLOCK_GRAIN: Duration = Duration::from_secs(2);
 
 impl Uploads {
     /// Sweeps for as long as the server runs.
