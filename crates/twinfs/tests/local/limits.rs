@@ -17,6 +17,16 @@ impl Mounted {
         mount(dir.path(), size);
         Self(dir)
     }
+
+    pub(crate) fn of_kind(dir: TempDir, kind: &str) -> Self {
+        let status = std::process::Command::new("mount").args(["-t", kind, kind]).arg(dir.path()).status();
+        assert!(status.unwrap().success(), "mount {kind}");
+        Self(dir)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
 }
 
 impl Drop for Mounted {
@@ -42,7 +52,7 @@ fn a_full_disk_publishes_nothing_and_gives_its_space_back() {
         return;
     }
     let mounted = Mounted::new(TempDir::new().unwrap(), "1m");
-    let store = LocalStore::open(mounted.0.path(), LocalOptions::default()).unwrap();
+    let store = LocalStore::open(mounted.path(), LocalOptions::default()).unwrap();
     write(&store, "a", "old").unwrap();
     let much = vec![b'x'; 2 << 20];
     let large = Data::from(much.as_slice());

@@ -85,20 +85,39 @@ fn what_a_living_writer_holds_stays() {
     assert_eq!(read(&tree.store, "dir/a").unwrap(), "alive");
 }
 
+/// Lists, and so sweeps, all the time until told to stop.
+fn sweepers(store: &LocalStore, stop: &Arc<AtomicBool>) -> Vec<thread::JoinHandle<()>> {
+    let sweeper = |_| {
+        let (store, stop) = (store.clone(), Arc::clone(stop));
+        thread::spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                list(&store, "", &ListOptions::default()).unwrap();
+            }
+        })
+    };
+    (0..2).map(sweeper).collect()
+}
+
+#[test]
+fn a_sweeper_is_never_taken_for_another_writer() {
+    let tree = tree();
+    let stop = Arc::new(AtomicBool::new(false));
+    let sweepers = sweepers(&tree.store, &stop);
+    for round in 0..1000 {
+        let file = open(&tree.store, &format!("{}", round % 3), Mode::Write).unwrap();
+        if round % 2 == 0 {
+            file.commit().unwrap();
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    sweepers.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
 #[test]
 fn one_shot_writes_survive_sweepers() {
     let tree = tree();
     let stop = Arc::new(AtomicBool::new(false));
-    let sweepers: Vec<_> = (0..2)
-        .map(|_| {
-            let (store, stop) = (tree.store.clone(), Arc::clone(&stop));
-            thread::spawn(move || {
-                while !stop.load(Ordering::Relaxed) {
-                    list(&store, "", &ListOptions::default()).unwrap();
-                }
-            })
-        })
-        .collect();
+    let sweepers = sweepers(&tree.store, &stop);
     let writers: Vec<_> = (0..2)
         .map(|writer| {
             let store = tree.store.clone();

@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 
 use rstest::rstest;
-use twinfs::stores::local::{LocalOptions, Versions};
+use twinfs::stores::local::{LocalOptions, LocalStore, Versions};
 use twinfs::{
     BlockingStore, Condition, Data, ErrorKind, Mode, MoveOptions, OpenOptions, Publish, ReadOptions,
     WriteOptions,
 };
 
-use crate::support::{On, kind, open, path, put, read, stat, tree, tree_on, write};
+use crate::limits::Mounted;
+use crate::support::{On, is_root, kind, open, path, put, read, stat, tree, tree_on, write};
 
 #[rstest]
 fn every_change_gives_a_new_version(#[values(On::Disk, On::Tmpfs)] on: On) {
@@ -93,4 +94,34 @@ fn a_store_without_versions_refuses_them_and_keeps_the_rest() {
         rustix::fs::getxattr(tree.at("a"), "user.twinfs.v", &mut [0_u8; 16][..]),
         Err(rustix::io::Errno::NODATA)
     );
+}
+
+#[test]
+fn a_file_system_without_attributes_keeps_no_versions_but_all_else() {
+    if !is_root() {
+        return;
+    }
+    let mounted = Mounted::of_kind(tempfile::TempDir::new().unwrap(), "ramfs");
+    let store = LocalStore::open(mounted.path(), LocalOptions::default()).unwrap();
+    assert!(!store.capabilities().if_version);
+    write(&store, "dir/a", "1").unwrap();
+    let version = WriteOptions::if_version(twinfs::Version::new("0-1-2"));
+    assert_eq!(kind(store.write(&path("dir/a"), &Data::from("x"), &version)), Some(ErrorKind::Unsupported));
+    assert_eq!(
+        kind(store.write(&path("dir/a"), &Data::from("x"), &WriteOptions::if_absent())),
+        Some(ErrorKind::ConditionFailed)
+    );
+    // What an open handle saw it compares without a token.
+    let file = open(&store, "dir/a", Mode::Append).unwrap();
+    assert_eq!(kind(open(&store, "dir/a", Mode::Append)), Some(ErrorKind::WouldBlock));
+    write(&store, "dir/a", "2").unwrap();
+    assert_eq!(kind(file.commit()), Some(ErrorKind::WouldBlock));
+    let file = open(&store, "dir/a", Mode::Append).unwrap();
+    put(&*file, "3");
+    file.commit().unwrap();
+    assert_eq!(read(&store, "dir/a").unwrap(), "23");
+    let id = store.stage(&Default::default()).unwrap();
+    store.publish(&id, &path("dir/b"), &WriteOptions::default()).unwrap();
+    assert_eq!(crate::support::listed(&store, "dir"), ["dir/a", "dir/b"]);
+    drop(store);
 }

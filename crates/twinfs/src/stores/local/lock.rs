@@ -27,7 +27,20 @@ impl<'fd> Lock<'fd> {
 
     /// The exclusive lock, unless somebody holds it or shares it now.
     pub(super) fn try_exclusive(fd: &'fd impl AsFd) -> Sys<Option<Self>> {
-        Ok(try_hold(fd)?.then(|| Self(fd.as_fd())))
+        Self::attempt(fd.as_fd(), FlockOperation::NonBlockingLockExclusive)
+    }
+
+    /// The shared lock, unless somebody holds the exclusive one now.
+    pub(super) fn try_shared(fd: &'fd impl AsFd) -> Sys<Option<Self>> {
+        Self::attempt(fd.as_fd(), FlockOperation::NonBlockingLockShared)
+    }
+
+    fn attempt(fd: BorrowedFd<'fd>, operation: FlockOperation) -> Sys<Option<Self>> {
+        match retry_on_intr(|| flock(fd, operation)) {
+            Ok(()) => Ok(Some(Self(fd))),
+            Err(Errno::AGAIN) => Ok(None),
+            Err(errno) => Err(errno),
+        }
     }
 
     /// Leaves the lock with the descriptor, to be given back by [`release`].
@@ -53,11 +66,7 @@ impl Drop for Lock<'_> {
 
 /// Takes an exclusive lock that stays with the descriptor; `false` if somebody else holds one.
 pub(super) fn try_hold(fd: impl AsFd) -> Sys<bool> {
-    match retry_on_intr(|| flock(fd.as_fd(), FlockOperation::NonBlockingLockExclusive)) {
-        Ok(()) => Ok(true),
-        Err(Errno::AGAIN) => Ok(false),
-        Err(errno) => Err(errno),
-    }
+    Ok(Lock::try_exclusive(&fd)?.map(Lock::keep).is_some())
 }
 
 /// Releases whatever lock the descriptor holds.

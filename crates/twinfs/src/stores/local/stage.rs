@@ -3,7 +3,7 @@
 //! An upload's name is its id, and its id says when it was made and when it may be swept, so no
 //! attribute or table has to agree with the file. Handles that write share a lock of the file for
 //! the moment of each write; publishing excludes them, so that no late write reaches a published
-//! file.
+//! file. The lock of the directory is the turnstile before it.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
@@ -146,8 +146,11 @@ impl Inner {
         self.check_condition(&options.condition)?;
         let terms = self.terms(options);
         let (dir, file) = self.open_upload(id, OFlags::RDWR)?;
-        // Waits for writes under way; of several publishers the first finds the name, the others do not.
+        // Waits for writes under way, and lets no new ones begin meanwhile; of several publishers the
+        // first finds the name, the others do not.
+        let turn = Lock::exclusive(&dir).map_err(fail)?;
         let locked = Lock::exclusive(&file).map_err(fail)?;
+        drop(turn);
         if !stands_at(&file, dir.as_fd(), id.as_str().as_bytes()).map_err(fail)? {
             return Err(unknown());
         }
@@ -299,12 +302,24 @@ impl UploadState {
     fn begin_write(&self) -> Result<()> {
         let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         if *writing == 0 {
-            let shared = Lock::shared(&self.file).map_err(fail)?;
+            let shared = self.share().map_err(fail)?;
             self.check_kept()?;
             shared.keep();
         }
         *writing += 1;
         Ok(())
+    }
+
+    /// Shares the file's lock, behind a publisher that waits for it: shared locks alone would be
+    /// given to newcomers for ever, and the publisher would never get its turn.
+    fn share(&self) -> Sys<Lock<'_>> {
+        let turn = Lock::shared(&self.dir)?;
+        if let Some(shared) = Lock::try_shared(&self.file)? {
+            return Ok(shared);
+        }
+        // It is being published right now: that may take long, so the turn is given up first.
+        drop(turn);
+        Lock::shared(&self.file)
     }
 }
 
