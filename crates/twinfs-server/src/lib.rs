@@ -18,8 +18,6 @@
 //! A request goes from [`serve`] (connection, request id, log) through `routes` to `upload`
 //! (sessions and chunks) or straight to the library; `metadata` remembers sessions and users.
 
-#![allow(clippy::result_large_err, reason = "the error of a handler is the answer it becomes")]
-
 mod app;
 mod auth;
 mod config;

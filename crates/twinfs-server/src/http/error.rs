@@ -106,7 +106,7 @@ impl ApiError {
 
     /// What goes with it, `Retry-After` say.
     pub(crate) fn headers(&self) -> &HeaderMap {
-        &self.headers
+        &self.0.headers
     }
 
     /// What the log is told.

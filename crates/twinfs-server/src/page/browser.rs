@@ -43,14 +43,14 @@ impl Browser {
     /// An error as a page; who is not logged in gets the page to do so.
     pub(crate) fn error(&self, error: &ApiError, request_id: &str) -> Response {
         let page = if self.is_login {
-            session::login(error.status, self.next.as_deref(), Some(error.detail()))
-        } else if error.status == StatusCode::UNAUTHORIZED {
+            session::login(error.status(), self.next.as_deref(), Some(error.detail()))
+        } else if error.status() == StatusCode::UNAUTHORIZED {
             let next = self.is_read.then_some(self.target.as_str());
             see_other(&session::address(next))
         } else {
             error_page(error, request_id)
         };
-        let mut response = page.unwrap_or_else(|_| error.status.into_response());
+        let mut response = page.unwrap_or_else(|_| error.status().into_response());
         // Retry-After, say.
         response.headers_mut().extend(error.headers().clone());
         response
@@ -117,10 +117,10 @@ struct ErrorPage<'a> {
 }
 
 fn error_page(error: &ApiError, request_id: &str) -> ApiResult<Response> {
-    let (heading, advice) = words(error.status);
-    let (detail, status) = (error.detail(), error.status.as_u16());
+    let (heading, advice) = words(error.status());
+    let (detail, status) = (error.detail(), error.status().as_u16());
     let page = ErrorPage { assets: assets::links(), heading, advice, detail, status, request_id };
-    answer(error.status, &page)
+    answer(error.status(), &page)
 }
 
 /// What happened, and what to do about it.

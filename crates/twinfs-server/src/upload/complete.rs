@@ -182,7 +182,9 @@ impl Uploads {
                 let len = (piece.len - done).min(BLOCK) as usize; // at most BLOCK
                 let block = source.read_at(from + done, len).await?;
                 if block.is_empty() {
-                    return Err(twinfs::Error::new(ErrorKind::Io).with_message("a chunk was cut short").into());
+                    return Err(twinfs::Error::new(ErrorKind::Io)
+                        .with_message("a chunk was cut short")
+                        .into());
                 }
                 let count = block.len() as u64;
                 to.write_at(piece.to + done, block).await?;

@@ -190,7 +190,11 @@ impl Uploads {
         self.tasks.spawn(work).await.unwrap_or(Err(UploadError::Broken))
     }
 
-    async fn receive_in(self: &Arc<Self>, session: &Arc<Session>, chunk: Arrived) -> Result<Option<u64>, UploadError> {
+    async fn receive_in(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        chunk: Arrived,
+    ) -> Result<Option<u64>, UploadError> {
         let len = chunk.data.len() as u64;
         let writing = match session.begin(chunk.number, len).await {
             Arrival::Unknown => return Ok(None),
