@@ -1,7 +1,8 @@
 """A service that turns a folder of documents into a clean table, word statistics and thumbnails.
 
-`run` is the entrypoint. It lists what the user uploaded and gives each file to `process`, which works
-in a process of its own, as a remote function does: all it gets is a path and the tracer. Try it:
+`run` is the entrypoint. It lists what the user uploaded and gives each file to `process`, which
+works in a process of its own, as a remote function does: all it gets is a path and the tracer.
+Try it:
 
     python -m twinfs.run service:run --files files --out results
 """
@@ -127,7 +128,7 @@ def clean_amount(text: str) -> Decimal:
 def count_words(path: str, content: bytes, _folder: Path) -> dict[str, Any]:
     """Counts the words of a text."""
     text = content.decode()
-    words = Counter(re.findall(r"[^\W\d_]+(?:['’][^\W\d_]+)*", text.casefold()))
+    words = Counter(re.findall(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*", text.casefold()))
     return {"text": {"path": path, "lines": len(text.splitlines())}, "words": words}
 
 
