@@ -25,6 +25,13 @@ from runner import Runner
 WORKSPACE = ("--workspace", "--all-features", "--locked")
 LINTERS = ROOT / ".venv" / "lint" / "bin"
 NEED_LINTERS = ("venv", "lint", "any", "scripts/lint-requirements.txt")
+# What the tests in tests/kodosumi need is what kodosumi's own server needs.
+NEED_KODOSUMI = (
+    *("venv", "kodosumi-3.12", "3.12"),
+    *("tests/requirements.txt", "tests/kodosumi/requirements.txt"),
+)
+# The Rust tests that start that server: a runner of their own.
+WITH_KODOSUMI = "test(with_kodosumis_own_server)"
 
 
 def target_directory() -> Path:
@@ -60,6 +67,7 @@ def registered(soak: bool) -> Iterator[Runner]:
         # kodosumi imports on Python 3.12 and newer only.
         wheels = target / "wheels" if (ROOT / "python").is_dir() else None
         yield pytest("kodosumi", "3.12", target, soak, wheels)
+        yield kodosumi_server()
     if (ROOT / "web" / "package.json").exists():
         npm = (("npm", "ci", "--no-audit", "--no-fund"), ("npm", "run", "lint"))
         yield Runner("eslint", "lint", npm, minutes=10, directory=ROOT / "web")
@@ -87,9 +95,8 @@ def source_checks() -> Iterator[Runner]:
 def nextest(target: Path, soak: bool) -> Runner:
     profile = "soak" if soak else "default"
     ignored = ("--run-ignored", "all" if soak else "default")
-    command = ("cargo", "nextest", "run", *WORKSPACE, "--profile", profile, *ignored)
-    # Installed for the tests in tests/kodosumi. Where it cannot be had, one test is skipped.
-    kodosumi = ROOT / ".venv" / "kodosumi-3.12" / "bin" / "python"
+    others = ("-E", f"not {WITH_KODOSUMI}")
+    command = ("cargo", "nextest", "run", *WORKSPACE, "--profile", profile, *ignored, *others)
     junit = target / "nextest" / profile / "junit.xml"
     return Runner(
         "nextest",
@@ -97,9 +104,21 @@ def nextest(target: Path, soak: bool) -> Runner:
         [command],
         [("packages",), ("cargo-nextest",)],
         minutes=24 * 60 if soak else 25,
-        environment={"TWINFS_KODOSUMI_PYTHON": str(kodosumi)},
         makes=[junit],
         skips=partial(nextest_skips, junit, soak),
+    )
+
+
+def kodosumi_server() -> Runner:
+    """The Rust client against kodosumi's own server, which needs a Python with kodosumi."""
+    python = ROOT / ".venv" / "kodosumi-3.12" / "bin" / "python"
+    return Runner(
+        "run-files-kodosumi",
+        "test",
+        [("cargo", "nextest", "run", *WORKSPACE, "-E", WITH_KODOSUMI)],
+        [("packages",), ("cargo-nextest",), NEED_KODOSUMI],
+        minutes=10,
+        environment={"TWINFS_KODOSUMI_PYTHON": str(python)},
     )
 
 
