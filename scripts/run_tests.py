@@ -201,7 +201,7 @@ def pytest(
         "test",
         [*([install_wheel(name, wheels)] if wheels else []), run],
         [("packages",), ("venv", name, version, *requirements)],
-        minutes=6 * 60 if soak else 15,
+        minutes=6 * 60 if soak else 22,
         environment={"TWINFS_BIN": str(target / "debug" / "twinfs")},
         makes=[junit],
         skips=lambda _: reports.skips_in_junit(junit),
