@@ -10,6 +10,7 @@ are `in`, what a run's user uploaded, and `out`, what the run delivers. `install
 classes under kodosumi's own `Tracer`.
 """
 
+import importlib
 import pprint
 import sys
 import traceback
@@ -22,8 +23,7 @@ from twinfs import _twinfs
 from twinfs.errors import Connection, NotFound, TwinfsError
 
 try:
-    import httpx as _httpx
-
+    _httpx: Any = importlib.import_module("httpx")
     _StatusBase: type[Exception] = _httpx.HTTPStatusError
     _TransportBase: type[Exception] = _httpx.TransportError
 except ImportError:
@@ -531,7 +531,6 @@ def install() -> None:
     `runtime_env={"worker_process_setup_hook": twinfs.kodosumi.install}`. Raises ImportError where
     kodosumi is not installed.
     """
-    from kodosumi.runner import tracer
-
+    tracer: Any = importlib.import_module("kodosumi.runner.tracer")
     tracer.AsyncFileSystem = AsyncFileSystem
     tracer.SyncFileSystem = SyncFileSystem

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use twinfs::{
-    BlockingFile, BlockingLister, BlockingStore, Capabilities, CreateDirOptions, Data, Entry, EntryKind, Error,
-    ErrorKind, FsPath, ListOptions, Metadata, MoveOptions, OpenOptions, ReadOptions, RemoveOptions, Result,
-    StageOptions, Staged, StagedId, StatOptions, WriteOptions,
+    BlockingFile, BlockingLister, BlockingStore, Capabilities, CreateDirOptions, Data, Entry, EntryKind,
+    Error, ErrorKind, FsPath, ListOptions, Metadata, MoveOptions, OpenOptions, ReadOptions, RemoveOptions,
+    Result, StageOptions, Staged, StagedId, StatOptions, WriteOptions,
 };
 
 /// A read-only tree: `LANGUAGE.txt` for each language it was made with, each with a greeting.
@@ -27,7 +27,11 @@ impl Greetings {
                     "en" => "hello",
                     "de" => "hallo",
                     "es" => "hola",
-                    _ => return Err(Error::new(ErrorKind::InvalidInput).with_message("languages are en, de, es")),
+                    _ => {
+                        return Err(
+                            Error::new(ErrorKind::InvalidInput).with_message("languages are en, de, es")
+                        );
+                    }
                 };
                 Ok((FsPath::new(&format!("{language}.txt"))?, Bytes::from_static(greeting.as_bytes())))
             })
