@@ -1,17 +1,16 @@
 //! The awaitable that every asyncio method returns.
 
-use std::cell::Cell;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyRuntimeError, PyRuntimeWarning, PyStopIteration};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
+use twinfs::turn::{self, Over};
 
 use crate::completion::{self, Pending};
-use crate::executor::{Task, Work, do_in_place};
+use crate::executor::{Attempt, Task, Work, do_in_place};
 
 /// An operation to await, once.
 ///
@@ -21,76 +20,16 @@ use crate::executor::{Task, Work, do_in_place};
 #[pyclass(module = "twinfs._twinfs")]
 pub(crate) struct Operation {
     name: &'static str,
-    /// Whether it is done where it is awaited, without a loop.
-    in_place: bool,
     state: State,
 }
 
 enum State {
-    New(Pin<Box<dyn Work>>),
+    New(Task0),
     /// Other callbacks of the loop have had their turn since it was new.
-    Turned(Pin<Box<dyn Work>>),
+    Turned(Task0, Over),
     Waiting(Py<Pending>, Option<Arc<Task>>),
     Finished(PyResult<Py<PyAny>>),
     Over,
-}
-
-// SAFETY: the work is reached through `&mut self` alone.
-unsafe impl Sync for Operation {}
-
-impl Operation {
-    pub(crate) fn new(name: &'static str, in_place: bool, work: Pin<Box<dyn Work>>) -> Self {
-        Self { name, in_place, state: State::New(work) }
-    }
-
-    /// An operation that was over before it began.
-    pub(crate) fn finished(name: &'static str, result: PyResult<Py<PyAny>>) -> Self {
-        Self { name, in_place: true, state: State::Finished(result) }
-    }
-
-    fn begin(&mut self, py: Python<'_>, work: Pin<Box<dyn Work>>) -> PyResult<Option<Py<PyAny>>> {
-        if self.in_place {
-            let result = turn::count(|| do_in_place(py, work));
-            return over(py, result);
-        }
-        // An attempt that cannot block would stand here, before the hop to a worker.
-        let pending = completion::submit(py, work)?;
-        let task = pending.borrow().task();
-        self.state = State::Waiting(pending.clone().unbind(), task);
-        Ok(Some(pending.into_any().unbind()))
-    }
-
-    fn step(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        match std::mem::replace(&mut self.state, State::Over) {
-            State::New(work) if self.in_place && turn::is_over() => {
-                self.state = State::Turned(work);
-                // A bare yield: the loop goes on with others and comes back in its next turn.
-                Ok(Some(py.None()))
-            }
-            State::New(work) | State::Turned(work) => self.begin(py, work),
-            State::Waiting(pending, task) => {
-                let result = pending.borrow_mut(py).take(py);
-                match result {
-                    Some(result) => over(py, result),
-                    None if pending.borrow(py).is_done() => Err(reused()),
-                    None => {
-                        // Begun by `start()`, or stepped by something that is no task.
-                        let waiting_on = pending.clone_ref(py).into_any();
-                        self.state = State::Waiting(pending, task);
-                        Ok(Some(waiting_on))
-                    }
-                }
-            }
-            State::Finished(result) => over(py, result),
-            State::Over => Err(reused()),
-        }
-    }
-
-    fn abandon(&mut self) {
-        if let State::Waiting(_, Some(task)) = std::mem::replace(&mut self.state, State::Over) {
-            task.cancel();
-        }
-    }
 }
 
 fn reused() -> PyErr {
@@ -236,44 +175,5 @@ impl Operation {
                 error.restore(py);
             }
         });
-    }
-}
-
-/// Turns of the loop, for operations that never wait: without a break now and then a task that
-/// does many of them would keep the loop from everything else.
-mod turn {
-    use super::{Cell, Duration, Instant};
-
-    /// How long operations in place may follow each other.
-    const LIMIT: Duration = Duration::from_micros(200);
-    /// A pause this long between two of them means that something else had its turn.
-    const PAUSE: Duration = Duration::from_micros(50);
-
-    thread_local! {
-        /// When the present row of operations began, and when its last one ended.
-        static ROW: Cell<Option<(Instant, Instant)>> = const { Cell::new(None) };
-    }
-
-    /// Whether it is time for a break. A new row begins then.
-    pub(super) fn is_over() -> bool {
-        let now = Instant::now();
-        let row = ROW.get().filter(|(_, last)| now.duration_since(*last) < PAUSE);
-        let Some((began, _)) = row else {
-            ROW.set(Some((now, now)));
-            return false;
-        };
-        let over = now.duration_since(began) > LIMIT;
-        if over {
-            ROW.set(None);
-        }
-        over
-    }
-
-    /// Does one operation of the row.
-    pub(super) fn count<T>(operation: impl FnOnce() -> T) -> T {
-        let result = operation();
-        let now = Instant::now();
-        ROW.set(Some((ROW.get().map_or(now, |(began, _)| began), now)));
-        result
     }
 }
