@@ -24,12 +24,110 @@ pub(crate) struct Operation {
 }
 
 enum State {
-    New(Task0),
+    New(Todo),
     /// Other callbacks of the loop have had their turn since it was new.
-    Turned(Task0, Over),
+    Turned(Todo, Over),
     Waiting(Py<Pending>, Option<Arc<Task>>),
     Finished(PyResult<Py<PyAny>>),
     Over,
+}
+
+/// What an operation is before it has begun.
+enum Todo {
+    /// Done where it is awaited, without a loop.
+    InPlace(Pin<Box<dyn Work>>),
+    /// Attempted there, and done by a worker if that gives no answer.
+    Attempt(Box<dyn Attempt>),
+    /// Done by a worker.
+    Worker(Pin<Box<dyn Work>>),
+}
+
+// SAFETY: the work is reached through `&mut self` alone.
+unsafe impl Sync for Operation {}
+
+impl Operation {
+    pub(crate) fn new(name: &'static str, in_place: bool, work: Pin<Box<dyn Work>>) -> Self {
+        let todo = if in_place { Todo::InPlace(work) } else { Todo::Worker(work) };
+        Self { name, state: State::New(todo) }
+    }
+
+    /// An operation that a worker does only if the attempt gives no answer.
+    pub(crate) fn attempted(name: &'static str, attempt: Box<dyn Attempt>) -> Self {
+        Self { name, state: State::New(Todo::Attempt(attempt)) }
+    }
+
+    /// An operation that was over before it began.
+    pub(crate) fn finished(name: &'static str, result: PyResult<Py<PyAny>>) -> Self {
+        Self { name, state: State::Finished(result) }
+    }
+
+    /// Has a worker begin; gives what to wait on.
+    fn submit(&mut self, py: Python<'_>, work: Pin<Box<dyn Work>>) -> PyResult<Py<PyAny>> {
+        let pending = completion::submit(py, work)?;
+        let task = pending.borrow().task();
+        self.state = State::Waiting(pending.clone().unbind(), task);
+        Ok(pending.into_any().unbind())
+    }
+
+    /// Begins; an attempt is made where that is allowed.
+    fn begin(&mut self, py: Python<'_>, todo: Todo, at_once: bool) -> PyResult<Option<Py<PyAny>>> {
+        let work = match todo {
+            Todo::InPlace(work) => return over(do_in_place(py, work)),
+            Todo::Attempt(mut attempt) => {
+                if at_once && let Some(result) = attempt.attempt(py) {
+                    return over(result);
+                }
+                attempt.into_work()
+            }
+            Todo::Worker(work) => work,
+        };
+        self.submit(py, work).map(Some)
+    }
+
+    fn step(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::New(todo @ Todo::Worker(_)) => self.begin(py, todo, false),
+            State::New(todo) => {
+                if let Todo::Attempt(_) = todo {
+                    completion::require_running_loop(py)?;
+                }
+                match turn::over() {
+                    None => self.begin(py, todo, true),
+                    Some(over) => {
+                        self.state = State::Turned(todo, over);
+                        // A bare yield: the loop goes on with others and comes back in its next turn.
+                        Ok(Some(py.None()))
+                    }
+                }
+            }
+            State::Turned(todo, over) => {
+                over.passed();
+                // Where so many come back at once that they use up a turn, the workers take the rest.
+                self.begin(py, todo, turn::over_by(2).is_none())
+            }
+            State::Waiting(pending, task) => {
+                let result = pending.borrow_mut(py).take(py);
+                match result {
+                    Some(result) => over(result),
+                    None if pending.borrow(py).is_done() => Err(reused()),
+                    None => {
+                        // Begun by `start()`, or stepped by something that is no task.
+                        let waiting_on = pending.clone_ref(py).into_any();
+                        self.state = State::Waiting(pending, task);
+                        Ok(Some(waiting_on))
+                    }
+                }
+            }
+            State::Finished(result) => over(result),
+            State::Over => Err(reused()),
+        }
+    }
+
+    fn abandon(&mut self) {
+        if let State::Waiting(_, Some(task)) = std::mem::replace(&mut self.state, State::Over) {
+            task.cancel();
+        }
+    }
 }
 
 fn reused() -> PyErr {
@@ -37,7 +135,7 @@ fn reused() -> PyErr {
 }
 
 /// How a coroutine gives its value.
-fn over(_py: Python<'_>, result: PyResult<Py<PyAny>>) -> PyResult<Option<Py<PyAny>>> {
+fn over(result: PyResult<Py<PyAny>>) -> PyResult<Option<Py<PyAny>>> {
     // A tuple of one, so that a value that is a tuple itself is not taken apart.
     result.and_then(|value| Err(PyStopIteration::new_err((value,))))
 }
@@ -93,19 +191,7 @@ impl Operation {
     ///
     /// Needs a running event loop, except over stores that answer at once.
     fn start(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
-        let py = slf.py();
-        {
-            let mut this = slf.borrow_mut();
-            match std::mem::replace(&mut this.state, State::Over) {
-                State::New(work) | State::Turned(work) if this.in_place => {
-                    this.state = State::Finished(do_in_place(py, work));
-                }
-                State::New(work) | State::Turned(work) => {
-                    this.begin(py, work)?;
-                }
-                other => this.state = other,
-            }
-        }
+        slf.borrow_mut().start_now(slf.py())?;
         Ok(slf)
     }
 
@@ -130,7 +216,7 @@ impl Operation {
 
     fn __repr__(&self) -> String {
         let state = match self.state {
-            State::New(_) | State::Turned(_) => "new",
+            State::New(_) | State::Turned(..) => "new",
             State::Waiting(..) => "under way",
             State::Finished(_) => "finished",
             State::Over => "over",
@@ -161,6 +247,34 @@ impl Drop for Operation {
 }
 
 impl Operation {
+    fn start_now(&mut self, py: Python<'_>) -> PyResult<()> {
+        let work = match std::mem::replace(&mut self.state, State::Over) {
+            State::New(todo) | State::Turned(todo, _) => match todo {
+                Todo::InPlace(work) => {
+                    self.state = State::Finished(do_in_place(py, work));
+                    return Ok(());
+                }
+                Todo::Attempt(mut attempt) => {
+                    completion::require_running_loop(py)?;
+                    // There is no going on in a later turn here: a worker takes it instead.
+                    if turn::over().is_none()
+                        && let Some(result) = attempt.attempt(py)
+                    {
+                        self.state = State::Finished(result);
+                        return Ok(());
+                    }
+                    attempt.into_work()
+                }
+                Todo::Worker(work) => work,
+            },
+            other => {
+                self.state = other;
+                return Ok(());
+            }
+        };
+        self.submit(py, work).map(drop)
+    }
+
     fn warn_never_awaited(&self) {
         Python::try_attach(|py| {
             // A destructor may run while an exception is on its way: that one must survive.

@@ -84,7 +84,11 @@ pub fn over_by(times: u32) -> Option<Over> {
         return None;
     }
     // Time in which the thread slept, or had to leave the processor to others, is not its own.
-    let used = processor_time().saturating_sub(turn.began);
+    let Some(used) = processor_time().checked_sub(turn.began) else {
+        // A forked child, whose clock began anew.
+        begin(turn.number.wrapping_add(1), now);
+        return None;
+    };
     let limit = LIMIT.saturating_mul(times);
     if used < limit {
         if let Some(left) = LIMIT.checked_sub(used) {
@@ -163,6 +167,15 @@ mod tests {
         let _ = use_up();
         std::thread::sleep(EXPIRY * 2);
         assert!(over().is_none());
+    }
+
+    #[test]
+    fn a_forked_child_has_turns_too() {
+        let _ = use_up();
+        let ahead = TURN.get().map(|turn| Turn { began: Duration::from_secs(1 << 30), ..turn });
+        TURN.set(ahead);
+        assert!(over().is_none());
+        let _ = use_up();
     }
 
     #[test]

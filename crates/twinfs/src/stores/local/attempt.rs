@@ -61,7 +61,7 @@ impl Chance {
             // Counting starts over long before it could reach NEVER.
             let next = if misses >= NEVER / 2 { PATIENCE } else { misses + 1 };
             self.0.store(next, Ordering::Relaxed);
-            if misses % PROBE != 0 {
+            if !misses.is_multiple_of(PROBE) {
                 return None;
             }
         }
