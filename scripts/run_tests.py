@@ -50,8 +50,8 @@ def registered(soak: bool) -> Iterator[Runner]:
     yield from source_checks()
     if (ROOT / "web" / "package.json").exists():
         yield Runner("web", "test", [("scripts/web.sh",)], [NEED_WEB])
-    # Compiles what all later runners run: tests, examples, benches, and target/debug/twinfs with the
-    # web page in it, if that was built.
+    # Compiles what all later runners run: tests, examples, benches, and target/debug/twinfs, with
+    # the web page in it if that was built.
     build = ("cargo", "build", *WORKSPACE, "--all-targets")
     yield Runner("build", "test", [build], minutes=25)
     yield nextest(target, soak)
