@@ -98,14 +98,22 @@ def _ray() -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DEDUP_LOGS", "0")
     ray: Any = importlib.import_module("ray")
-    ray.init(address="local", include_dashboard=False, logging_level=logging.WARNING)
+    # Its logs and sockets go with it. A longer path would be too long for the sockets.
+    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
     try:
+        ray.init(
+            address="local",
+            include_dashboard=False,
+            logging_level=logging.WARNING,
+            _temp_dir=folder,
+        )
         yield
     finally:
         # Ray forwards what workers print a little later and cannot be asked whether it has. This is
         # how long it waits itself where the interpreter ends.
         time.sleep(0.5)
         ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Progress:

@@ -16,7 +16,7 @@ from twinfs import SyncFileSystem, _twinfs
 from twinfs.kodosumi import Tracer
 
 SERVICE = """
-    import os, sys, time
+    import asyncio, os, sys
     from pathlib import Path
 
     async def run(inputs, tracer):
@@ -34,7 +34,7 @@ SERVICE = """
                 sys.exit(inputs["exit"])
             if inputs.get("wait"):
                 print("waiting", flush=True)
-                time.sleep(60)
+                await asyncio.sleep(60)
         return "all is done"
 
     def plain(inputs, tracer):
