@@ -225,3 +225,31 @@ test("names that the server would refuse are refused at once", async ({ user: pa
   await expect(page.getByRole("alert")).toContainText("Its name is too long");
   await expect(page.getByRole("button", { name: "Upload 1 file" })).toBeVisible();
 });
+
+test.describe("on a small screen", () => {
+  test.use({ viewport: { width: 360, height: 740 } });
+
+  test("the words of an upload end before its buttons", async ({ user: page }) => {
+    await holdChunks(page, 2);
+    await give(page, localFile("file.bin", 6 * MIB));
+    await startUpload(page);
+    await expect(page.locator("#upload .uppy-StatusBar")).toContainText(/Uploading: [1-9]\d?%/);
+    const words = await page.locator("#upload .uppy-StatusBar-statusSecondary").boundingBox();
+    const buttons = await page.locator("#upload .uppy-StatusBar-actions").boundingBox();
+    expect((words?.x ?? NaN) + (words?.width ?? NaN)).toBeLessThan(buttons?.x ?? NaN);
+  });
+
+  test("numbers say what they count, for their columns have no headings", async ({
+    user: page,
+    server,
+    api,
+  }) => {
+    await api.put("run", "in/a.txt", "x");
+    await api.put("run", "out/b.txt", "x");
+    await api.put("other", "in/a.txt", "x");
+    await page.goto(server.url);
+    await expect(page.getByRole("row", { name: "run" })).toContainText("2 files");
+    await expect(page.getByRole("row", { name: "other" })).toContainText("1 file");
+    await expect(page.locator(".unit").first()).toBeVisible();
+  });
+});
