@@ -277,9 +277,10 @@ def test_what_is_not_cached_is_read_all_the_same(run: Callable[[Any], Any], loca
             await fs.read("7", -3, 1)
         async with fs.open("199", buffering=0) as file:
             assert await file.read_at(2991, 100) == b"199199199"
-            assert await asyncio.gather(*(file.read_at(n, 3) for n in range(0, 3000, 3))) == [
-                b"199"
-            ] * 1000
+            assert (
+                await asyncio.gather(*(file.read_at(n, 3) for n in range(0, 3000, 3)))
+                == [b"199"] * 1000
+            )
 
     run(main())
 

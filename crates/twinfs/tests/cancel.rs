@@ -163,7 +163,7 @@ fn every_await_can_be_the_last() {
     let root = folder.path().canonicalize().expect("it is there");
     let fs = smol::block_on(Fs::connect(root.to_str().expect("a plain name"))).expect("the store opens");
     // Too long to be read where it is awaited, block by block, too.
-    let old = vec![1; 2_000_000];
+    let old = vec![1; 5_000_000];
     smol::block_on(fs.write("old", &old)).expect("the old file");
     let baseline = descriptors(&root);
     let mut cancelled = 0;
