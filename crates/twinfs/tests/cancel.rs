@@ -195,5 +195,5 @@ fn every_await_can_be_the_last() {
         }
     }
     println!("FIGURE: futures cancelled at an await: {cancelled}");
-    assert!(cancelled > 25, "only {cancelled} awaits were met");
+    assert!(cancelled > 20, "only {cancelled} awaits were met");
 }
