@@ -228,6 +228,10 @@ impl BlockingStore for LocalStore {
         self.0.write(path, data, options)
     }
 
+    fn write_parts(&self, path: &FsPath, parts: &[Data<'_>], options: &WriteOptions) -> Result<Metadata> {
+        self.0.write_parts(path, parts, options)
+    }
+
     fn write_many(&self, items: &[WriteItem<'_>], options: &WriteOptions) -> Result<Vec<Result<Metadata>>> {
         Ok(self.0.write_many(items, options))
     }
