@@ -9,11 +9,10 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyString, PyTuple};
-use twinfs::{Error, ErrorKind, Location, Operation as Verb, StoreOptions};
+use twinfs::{Error, ErrorKind, Location, Operation as Verb, StoreOptions, fork};
 
 use crate::engine::Engine;
 use crate::errors::{IntoException, invalid_input};
-use crate::process;
 
 /// What both classes are: an engine, and the configuration it was made from.
 struct Connection {
@@ -67,7 +66,7 @@ impl Connection {
             None => {}
             Some(Memory { shared: false, .. }) => keywords.set_item("shared", false)?,
             Some(Memory { named: true, .. }) => {
-                keywords.set_item(PROCESS, process::token().map_err(IntoException::into_exception)?)?;
+                keywords.set_item(PROCESS, fork::process_token().map_err(IntoException::into_exception)?)?;
             }
             Some(Memory { named: false, .. }) => {
                 return Err(PyTypeError::new_err(
@@ -141,7 +140,7 @@ fn memory_of(location: &Location, options: &mut BTreeMap<String, String>) -> PyR
         Some(_) => return Err(invalid_input("option 'shared' must be True or False")),
     };
     if let Some(token) = options.remove(PROCESS)
-        && token != process::token().map_err(IntoException::into_exception)?
+        && token != fork::process_token().map_err(IntoException::into_exception)?
     {
         return Err(invalid_input(format!(
             "memory://{} is a tree of another process; connect with shared=False to get an empty one here",

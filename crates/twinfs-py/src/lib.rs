@@ -29,7 +29,6 @@ mod filesystem;
 mod handle;
 mod listing;
 mod operation;
-mod process;
 mod reading;
 mod records;
 mod results;

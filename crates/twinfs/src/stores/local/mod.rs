@@ -13,6 +13,8 @@ mod in_place;
 mod list;
 mod lock;
 mod names;
+#[cfg(feature = "objects")]
+pub(crate) mod private;
 mod publish;
 mod remove;
 mod rename;
