@@ -1,7 +1,6 @@
 //! The two file system classes: connecting, closing, pickling. Their verbs stand in `verbs`.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::IntoPyObjectExt;
@@ -9,6 +8,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyString, PyTuple};
+use twinfs::location::redacted;
 use twinfs::{Error, ErrorKind, Location, Operation as Verb, StoreOptions, fork};
 
 use crate::engine::Engine;
@@ -77,26 +77,10 @@ impl Connection {
         }
         Ok((PyTuple::new(py, [&self.url])?, keywords))
     }
-
-    /// The URL without what may be secret: user, password and query. Options are not shown either.
-    fn display(&self) -> String {
-        match Location::parse(&self.url) {
-            Ok(location) if self.url.contains("://") => {
-                let authority =
-                    location.authority.rsplit_once('@').map_or(&*location.authority, |(_, host)| host);
-                let mut text = format!("{}://{authority}{}", location.scheme, location.path);
-                if location.authority.contains('@') {
-                    let _ = write!(text, " (as a user)");
-                }
-                text
-            }
-            _ => self.url.clone(),
-        }
-    }
 }
 
 /// The URL as text; a plain relative path becomes absolute, so that it means the same elsewhere.
-fn url_of(url: &Bound<'_, PyAny>) -> PyResult<String> {
+pub(crate) fn url_of(url: &Bound<'_, PyAny>) -> PyResult<String> {
     let text = if let Ok(text) = url.cast::<PyString>() {
         text.to_str()?.to_owned()
     } else {
@@ -113,7 +97,7 @@ fn url_of(url: &Bound<'_, PyAny>) -> PyResult<String> {
 }
 
 /// Keyword options as the texts that a URL's query would have.
-fn options_of(keywords: Option<&Bound<'_, PyDict>>) -> PyResult<BTreeMap<String, String>> {
+pub(crate) fn options_of(keywords: Option<&Bound<'_, PyDict>>) -> PyResult<BTreeMap<String, String>> {
     let mut options = BTreeMap::new();
     for (name, value) in keywords.into_iter().flatten() {
         let name = name.extract::<String>()?;
@@ -174,7 +158,7 @@ macro_rules! file_system_class {
             /// The URL or path it was made from, without user, password and query.
             #[getter]
             fn url(&self) -> String {
-                self.0.display()
+                redacted(&self.0.url)
             }
 
             /// Whether it was closed.

@@ -10,6 +10,7 @@
 //! | `executor` | runs operations on twinfs's workers, which never hold the interpreter lock |
 //! | `filesystem` | `SyncFileSystem`, `AsyncFileSystem`: connecting, closing, pickling |
 //! | `handle`, `listing` | open files and listings under way |
+//! | `objects` | the connectors under `twinfs.proxystore` |
 //! | `operation` | the awaitable that every asyncio method returns |
 //! | `reading` | what was read, on its way into `bytes` |
 //! | `records` | `Metadata`, `Entry` and the like |
@@ -28,6 +29,7 @@ mod executor;
 mod filesystem;
 mod handle;
 mod listing;
+mod objects;
 mod operation;
 mod reading;
 mod records;
@@ -52,6 +54,8 @@ mod _twinfs {
     use crate::handle::{AsyncHandle, Handle};
     #[pymodule_export]
     use crate::listing::{AsyncListing, Listing};
+    #[pymodule_export]
+    use crate::objects::Objects;
     #[pymodule_export]
     use crate::operation::Operation;
     #[pymodule_export]

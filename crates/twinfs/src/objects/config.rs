@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::fork;
-use crate::location::Location;
+use crate::location::{Location, redacted};
 use crate::registry::StoreOptions;
 use crate::store::{Durability, random_hex};
 
@@ -158,16 +158,8 @@ impl StoreConfig {
 
 impl fmt::Debug for StoreConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Before the authority's '@' and behind '?' there may be secrets.
-        let url = match Location::parse(&self.url) {
-            Ok(place) if self.url.contains("://") => {
-                let host = place.authority.rsplit_once('@').map_or(&*place.authority, |(_, host)| host);
-                format!("{}://{host}{}", place.scheme, place.path)
-            }
-            _ => self.url.clone(),
-        };
         f.debug_struct("StoreConfig")
-            .field("url", &url)
+            .field("url", &redacted(&self.url))
             .field("options", &self.options.keys())
             .field("clear", &self.clear)
             .field("durability", &self.durability)

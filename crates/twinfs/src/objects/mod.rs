@@ -11,7 +11,7 @@
 //! use twinfs::objects::{Connector, FileConnector};
 //!
 //! let connector = FileConnector::open(&store_dir).await?;
-//! let key = connector.put("some bytes".into()).await?;
+//! let key = connector.put("some bytes").await?;
 //! assert_eq!(connector.get(&key).await?.unwrap(), "some bytes");
 //!
 //! // What it takes to use the same objects elsewhere travels by serde.
