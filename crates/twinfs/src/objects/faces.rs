@@ -23,8 +23,8 @@ macro_rules! face {
 
         use super::super::config::{Clear, FileConfig, StoreConfig};
         use super::super::frame::{self, HEAD, Head, Sum};
-        use super::super::key::{FileKey, LAYOUT, StoreKey, is_folder, is_object, new_names, path_of};
-        use super::{LARGE, READ_BLOCK, found, is_absent, local_options, pages};
+        use super::super::key::{FileKey, LAYOUT, StoreKey, is_folder, is_object, new_names, path_of, refused};
+        use super::{LARGE, READ_BLOCK, found, is_absent, leads_away, local_options, pages};
         use crate::error::{Error, ErrorKind, Result};
         use crate::path::FsPath;
         use crate::registry;
@@ -142,8 +142,10 @@ macro_rules! face {
             $($async)? fn set(&self, name: &str, object: Data<'_>) -> Result<()> {
                 let path = path_of(name)?;
                 let head = frame::head(&object);
-                wait!(self.fs.write_parts(path, &[Data::Borrowed(&head), object], &self.write))?;
-                Ok(())
+                match wait!(self.fs.write_parts(path, &[Data::Borrowed(&head), object], &self.write)) {
+                    Err(error) if leads_away(&error) => Err(refused(name, "a link stands in the way, and it leads away")),
+                    written => written.map(drop),
+                }
             }
 
             $($async)? fn put_batch(&self, objects: &[Data<'_>]) -> Result<Vec<String>> {
@@ -652,16 +654,15 @@ fn found<T>(result: Result<T>) -> Result<Option<T>> {
 /// Whether an error says that no object stands there: nothing, a directory, or a link that others put
 /// there and that leads out of the store or nowhere.
 fn is_absent(error: &Error) -> bool {
+    use ErrorKind::{IsADirectory, NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory | IsADirectory) || leads_away(error)
+}
+
+/// Whether an error says that a link leads out of the store, or round in circles.
+fn leads_away(error: &Error) -> bool {
     use rustix::io::Errno;
-    let leads_away = || {
-        let errno = error.raw_os_error();
-        errno == Some(Errno::XDEV.raw_os_error()) || errno == Some(Errno::LOOP.raw_os_error())
-    };
-    match error.kind() {
-        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory => true,
-        ErrorKind::PermissionDenied | ErrorKind::Io => leads_away(),
-        _ => false,
-    }
+    let errno = error.raw_os_error();
+    errno.is_some() && [Errno::XDEV, Errno::LOOP].into_iter().any(|away| errno == Some(away.raw_os_error()))
 }
 
 /// How the directory of a [`FileConnector`](super::FileConnector) is opened.

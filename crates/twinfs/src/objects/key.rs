@@ -101,14 +101,9 @@ fn uuid([first, rest]: [&str; 2]) -> String {
 /// # Errors
 /// `InvalidPath` for a name that is no component of a path.
 pub(super) fn path_of(name: &str) -> Result<FsPath> {
-    let refused = |message| {
-        Error::new(ErrorKind::InvalidPath)
-            .with_operation(Operation::Write)
-            .with_raw_path(name)
-            .with_message(message)
-    };
     if !is_component(name.as_bytes()) {
         return Err(refused(
+            name,
             "a key is one name: not empty, not '.' or '..', without '/' and control characters, and not \
              beginning with '.twinfs-'",
         ));
@@ -118,7 +113,15 @@ pub(super) fn path_of(name: &str) -> Result<FsPath> {
     path.push('/');
     path.push_str(name);
     path.push_str(SUFFIX);
-    FsPath::new(&path).map_err(|_| refused("a key has at most 251 bytes"))
+    FsPath::new(&path).map_err(|_| refused(name, "a key has at most 251 bytes"))
+}
+
+/// The error of putting an object under a name that can have none.
+pub(super) fn refused(name: &str, message: &'static str) -> Error {
+    Error::new(ErrorKind::InvalidPath)
+        .with_operation(Operation::Write)
+        .with_raw_path(name)
+        .with_message(message)
 }
 
 /// The folder of a name: its first two digits, or a hash of it where it does not begin with two.
