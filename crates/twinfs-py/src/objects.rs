@@ -29,6 +29,8 @@ use crate::results::{Deliver, Delivery, Item, Many};
 /// Objects of more bytes than this are written and read on a worker, so that the main thread stays open
 /// to Ctrl-C.
 const LONG: usize = 64 * 1024 * 1024;
+/// Objects of a directory up to this many bytes are read in one go; above it, into the `bytes` they become.
+const SMALL_OBJECT: u64 = 16 * 1024;
 /// Batches of as many objects as this go to a worker, too.
 const MANY: usize = 64;
 
@@ -87,7 +89,7 @@ impl Connector {
 
     async fn find(&self, name: String) -> Result<Option<Found>> {
         match self {
-            Self::File(own) => Ok(own.find(&FileKey::new(name), SMALL_READ)?.map(|found| match found {
+            Self::File(own) => Ok(own.find(&FileKey::new(name), SMALL_OBJECT)?.map(|found| match found {
                 blocking::Found::Whole(object) => Found::Whole(object),
                 blocking::Found::Large(reader) => Found::Large(Reader::File(reader)),
             })),
@@ -165,11 +167,14 @@ impl Reader {
         }
     }
 
-    async fn fill(mut self, mut output: Output) -> Result<usize> {
-        match &mut self {
-            Self::File(reader) => reader.read_into(output.slice()),
-            Self::Store(reader) => reader.read_into(output.slice()).await,
+    async fn fill(self, mut output: Output) -> Result<usize> {
+        let buffer = output.slice();
+        let len = buffer.len();
+        match self {
+            Self::File(reader) => reader.read_whole(buffer)?,
+            Self::Store(reader) => reader.read_whole(buffer).await?,
         }
+        Ok(len)
     }
 }
 

@@ -22,9 +22,9 @@ macro_rules! face {
         use serde::de::DeserializeOwned;
 
         use super::super::config::{Clear, FileConfig, StoreConfig};
-        use super::super::frame::{self, HEAD, Head, Sum};
-        use super::super::key::{FileKey, LAYOUT, StoreKey, is_folder, is_object, new_names, path_of, refused};
-        use super::{LARGE, READ_BLOCK, found, is_absent, leads_away, local_options, pages};
+        use super::super::frame::{self, BLOCK, HEAD, Head, Sum};
+        use super::super::key::{FileKey, LAYOUT, Names, StoreKey, is_folder, is_object, path_of, refused};
+        use super::{LARGE, found, is_absent, leads_away, local_options, pages};
         use crate::error::{Error, ErrorKind, Result};
         use crate::path::FsPath;
         use crate::registry;
@@ -132,11 +132,15 @@ macro_rules! face {
         struct Objects {
             fs: Fs,
             write: WriteOptions,
+            names: Names,
+            /// Whether to open a file costs less than to read from it twice.
+            opens: bool,
         }
 
         impl Objects {
             fn new(fs: Fs, durability: crate::store::Durability) -> Self {
-                Self { fs, write: WriteOptions::default().durability(durability) }
+                let write = WriteOptions::default().durability(durability);
+                Self { fs, write, names: Names::default(), opens: false }
             }
 
             $($async)? fn set(&self, name: &str, object: Data<'_>) -> Result<()> {
@@ -149,7 +153,7 @@ macro_rules! face {
             }
 
             $($async)? fn put_batch(&self, objects: &[Data<'_>]) -> Result<Vec<String>> {
-                let names = new_names(objects.len())?;
+                let names = self.names.many(objects.len())?;
                 let paths = names.iter().map(|name| path_of(name)).collect::<Result<Vec<FsPath>>>()?;
                 if let Err(error) = wait!(self.write_all(&paths, objects)) {
                     // What cannot be removed now can be removed by nobody later: no one has its key.
@@ -221,22 +225,39 @@ macro_rules! face {
             $($async)? fn find(&self, name: &str, whole: u64) -> Result<Option<Found>> {
                 let Ok(path) = path_of(name) else { return Ok(None) };
                 let whole = whole.saturating_add(HEAD as u64);
-                let start = found(wait!(self.fs.read_range(path.clone(), 0..whole.saturating_add(1))))?;
-                match start {
-                    None => Ok(None),
-                    Some(file) if file.len() as u64 <= whole => {
-                        Ok(Some(Found::Whole(self.open(&path, file)?)))
+                if self.opens {
+                    return match found(wait!(self.fs.open(path, Mode::Read)))? {
+                        Some(file) => wait!(self.find_in(file, whole)).map(Some),
+                        None => Ok(None),
+                    };
+                }
+                let start = wait!(self.fs.read_range(path.clone(), 0..whole.saturating_add(1)));
+                match found(start)? {
+                    Some(start) if start.len() as u64 <= whole => {
+                        Ok(Some(Found::Whole(self.open(&path, start)?)))
                     }
-                    Some(_) => Ok(wait!(self.reader(path))?.map(Found::Large)),
+                    Some(_) => match found(wait!(self.fs.open(path, Mode::Read)))? {
+                        Some(file) => Ok(Some(Found::Large(wait!(self.reader(file))?))),
+                        None => Ok(None),
+                    },
+                    None => Ok(None),
                 }
             }
 
-            $($async)? fn reader(&self, path: FsPath) -> Result<Option<ObjectReader>> {
-                let Some(file) = found(wait!(self.fs.open(path.clone(), Mode::Read)))? else { return Ok(None) };
+            $($async)? fn find_in(&self, file: File, whole: u64) -> Result<Found> {
+                let len = usize::try_from(whole.saturating_add(1)).unwrap_or(usize::MAX);
+                let start = wait!(file.read_at(0, len))?;
+                if start.len() as u64 <= whole {
+                    return Ok(Found::Whole(self.open(file.path(), start)?));
+                }
+                Ok(Found::Large(wait!(self.reader(file))?))
+            }
+
+            $($async)? fn reader(&self, file: File) -> Result<ObjectReader> {
                 let len = wait!(file.len())?;
                 let head = wait!(file.read_at(0, HEAD))?;
-                let head = Head::read(&head, Some(len)).map_err(|message| self.damaged(&path, message))?;
-                Ok(Some(ObjectReader { file, head, at: 0, sum: Sum::default() }))
+                let head = Head::read(&head, Some(len)).map_err(|message| self.damaged(file.path(), message))?;
+                Ok(ObjectReader { file, head, at: 0, sum: Sum::default() })
             }
 
             $($async)? fn exists(&self, name: &str) -> Result<bool> {
@@ -327,7 +348,7 @@ macro_rules! face {
                 let mut filled = 0;
                 while filled < buf.len() && self.at < self.head.len {
                     let left = usize::try_from(self.head.len - self.at).unwrap_or(usize::MAX);
-                    let end = filled + (buf.len() - filled).min(left).min(READ_BLOCK);
+                    let end = filled + (buf.len() - filled).min(left).min(BLOCK);
                     let piece = &mut buf[filled..end];
                     let count = wait!(self.file.read_into_at(HEAD as u64 + self.at, piece))?;
                     if count == 0 {
@@ -401,7 +422,8 @@ macro_rules! face {
                 let path = config.store_dir.clone();
                 let dir = hop!(move || PrivateDir::open(path.as_ref(), options, LAYOUT).map(Arc::new))?;
                 let fs = Fs::new(AnyStore::new_blocking(dir.store().clone()).$into());
-                Ok(Self { objects: Objects::new(fs, config.durability), dir, config })
+                let objects = Objects { opens: true, ..Objects::new(fs, config.durability) };
+                Ok(Self { objects, dir, config })
             }
 
             /// The directory, absolute.
@@ -580,8 +602,7 @@ macro_rules! connector {
             }
 
             fn new_key(&self) -> Result<$key> {
-                let $field = new_names(1)?.pop().unwrap_or_default();
-                Ok($key { $field })
+                Ok($key { $field: self.objects.names.next()? })
             }
 
             $($async)? fn set<'data>(
@@ -617,9 +638,6 @@ const LARGE: usize = 256 * 1024;
 const PAGE_BYTES: usize = 16 * 1024 * 1024;
 /// The most objects of one page of a batch.
 const PAGE_OBJECTS: usize = 1024;
-/// How much of a large object is read before it is added to the checksum: what a core's cache holds.
-const READ_BLOCK: usize = 256 * 1024;
-
 /// The pages of a batch: large objects alone, others together.
 fn pages(objects: &[Data<'_>]) -> Vec<std::ops::Range<usize>> {
     let mut pages = Vec::new();
@@ -640,6 +658,15 @@ fn pages(objects: &[Data<'_>]) -> Vec<std::ops::Range<usize>> {
         pages.push(start..objects.len());
     }
     pages
+}
+
+/// Whether a buffer has room for an object and for nothing else.
+fn check_length(buf: &[u8], len: u64) -> Result<()> {
+    if buf.len() as u64 == len {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::InvalidInput)
+        .with_message(format!("the buffer has {} bytes and the object {len}", buf.len())))
 }
 
 /// What an operation on an object gave, with `None` where there is no object.
@@ -674,6 +701,7 @@ fn local_options(durability: crate::store::Durability) -> crate::stores::local::
         file_mode: Some(0o600),
         dir_mode: Some(0o700),
         create: crate::stores::local::Create::Missing,
+        emptied: crate::stores::local::Emptied::Remove,
     }
 }
 
@@ -681,6 +709,7 @@ fn local_options(durability: crate::store::Durability) -> crate::stores::local::
 pub(super) mod asynchronous {
     use std::future::Future;
 
+    use super::check_length;
     use crate::bulk;
     use crate::face::asynchronous::{File, Fs};
 
@@ -706,12 +735,26 @@ pub(super) mod asynchronous {
         module "objects" twin "blocking" store into_async
     }
 
+    impl ObjectReader {
+        /// Reads the whole object into `buf`, which has its length.
+        ///
+        /// # Errors
+        /// As [`read_into`](Self::read_into); `InvalidInput` for a buffer of another length.
+        pub async fn read_whole(mut self, buf: &mut [u8]) -> Result<()> {
+            check_length(buf, self.head.len)?;
+            self.read_into(buf).await.map(drop)
+        }
+    }
+
     connector!(async [async] FileConnector, FileKey { filename }, FileConfig);
     connector!(async [async] StoreConnector, StoreKey { id }, StoreConfig);
 }
 
 /// The sync face.
 pub(super) mod blocking {
+    use std::sync::{Mutex, PoisonError};
+
+    use super::check_length;
     use crate::bulk::blocking as bulk;
     use crate::face::blocking::{File, Fs};
 
@@ -738,6 +781,56 @@ pub(super) mod blocking {
         examples ["", "", "# Ok::<(), twinfs::Error>(())"]
         module "blocking::objects" twin "objects" store into_sync
     }
+
+    impl ObjectReader {
+        /// Reads the whole object into `buf`, which has its length, on several threads if it is long.
+        ///
+        /// # Errors
+        /// As [`read_into`](Self::read_into); `InvalidInput` for a buffer of another length.
+        pub fn read_whole(mut self, buf: &mut [u8]) -> Result<()> {
+            check_length(buf, self.head.len)?;
+            if buf.len() < SPREAD_FROM {
+                return self.read_into(buf).map(drop);
+            }
+            let blocks: Vec<Mutex<Block<'_>>> =
+                buf.chunks_mut(BLOCK).map(|bytes| Mutex::new(Block { bytes, sum: Ok(0) })).collect();
+            let read = |index: usize| {
+                let mut block = blocks[index].lock().unwrap_or_else(PoisonError::into_inner);
+                block.sum = self.read_block(index as u64, block.bytes);
+            };
+            let done = crate::pool::for_each_borrowed(blocks.len(), 2, &read);
+            let sums = blocks
+                .into_iter()
+                .map(|block| block.into_inner().unwrap_or_else(PoisonError::into_inner).sum);
+            let sums = sums.collect::<Result<Vec<u64>>>()?;
+            if !done {
+                return Err(self.damaged("a worker panicked; this is a fault of twinfs, please report it"));
+            }
+            self.head.check(frame::joined(sums.into_iter())).map_err(|message| self.damaged(message))
+        }
+
+        /// Reads one block; gives its checksum.
+        fn read_block(&self, index: u64, block: &mut [u8]) -> Result<u64> {
+            let start = HEAD as u64 + index * BLOCK as u64;
+            let mut filled = 0;
+            while filled < block.len() {
+                match self.file.read_into_at(start + filled as u64, &mut block[filled..])? {
+                    0 => return Err(self.damaged(frame::CUT)),
+                    count => filled += count,
+                }
+            }
+            Ok(frame::checksum(block))
+        }
+    }
+
+    /// A block of an object under way, and its checksum once it is read.
+    struct Block<'buf> {
+        bytes: &'buf mut [u8],
+        sum: Result<u64>,
+    }
+
+    /// From how many bytes on a second thread is worth waking.
+    const SPREAD_FROM: usize = 4 * 1024 * 1024;
 
     connector!(async [] FileConnector, FileKey { filename }, FileConfig);
     connector!(async [] StoreConnector, StoreKey { id }, StoreConfig);

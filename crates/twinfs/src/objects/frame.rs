@@ -13,12 +13,32 @@ const MAGIC: [u8; 8] = *b"twinobj\x01";
 /// The length of a head in bytes.
 pub(super) const HEAD: usize = 24;
 
-/// The head of an object: magic, length and XXH3-64 of its bytes, numbers in little endian.
+/// An object is checked in blocks of so many bytes: what a core's cache holds, and what several cores can
+/// do side by side.
+pub(super) const BLOCK: usize = 256 * 1024;
+
+/// The checksum of an object: XXH3-64 of its bytes; of one longer than a block, that of the checksums
+/// of its blocks.
+pub(super) fn checksum(object: &[u8]) -> u64 {
+    joined(object.chunks(BLOCK).map(XxHash3_64::oneshot))
+}
+
+/// The checksum of an object from those of its blocks.
+pub(super) fn joined(mut blocks: impl ExactSizeIterator<Item = u64>) -> u64 {
+    if blocks.len() < 2 {
+        return blocks.next().unwrap_or_else(|| XxHash3_64::oneshot(&[]));
+    }
+    let mut sum = XxHash3_64::default();
+    blocks.for_each(|block| sum.write(&block.to_le_bytes()));
+    sum.finish()
+}
+
+/// The head of an object: magic, length and checksum, numbers in little endian.
 pub(super) fn head(object: &[u8]) -> [u8; HEAD] {
     let mut head = [0; HEAD];
     head[..8].copy_from_slice(&MAGIC);
     head[8..16].copy_from_slice(&(object.len() as u64).to_le_bytes());
-    head[16..].copy_from_slice(&XxHash3_64::oneshot(object).to_le_bytes());
+    head[16..].copy_from_slice(&checksum(object).to_le_bytes());
     head
 }
 
@@ -66,21 +86,44 @@ pub(super) const CUT: &str = "the object was cut, or bytes were added to it: its
 pub(super) fn open(file: Bytes) -> Result<Bytes, &'static str> {
     let head = Head::read(&file, Some(file.len() as u64))?;
     let object = file.slice(HEAD..);
-    head.check(XxHash3_64::oneshot(&object))?;
+    head.check(checksum(&object))?;
     Ok(object)
 }
 
 /// A checksum of bytes that come in pieces.
 #[derive(Default)]
-pub(super) struct Sum(XxHash3_64);
+pub(super) struct Sum {
+    /// The block under way, and how many of its bytes there are.
+    block: XxHash3_64,
+    filled: usize,
+    /// The checksums of the blocks before it.
+    blocks: Vec<u64>,
+}
 
 impl Sum {
-    pub(super) fn add(&mut self, bytes: &[u8]) {
-        self.0.write(bytes);
+    pub(super) fn add(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(BLOCK - self.filled));
+            if now.len() == BLOCK {
+                self.blocks.push(XxHash3_64::oneshot(now));
+            } else {
+                self.block.write(now);
+                self.filled += now.len();
+                if self.filled == BLOCK {
+                    self.blocks.push(std::mem::take(&mut self.block).finish());
+                    self.filled = 0;
+                }
+            }
+            bytes = later;
+        }
     }
 
     pub(super) fn finish(&self) -> u64 {
-        self.0.finish()
+        let mut blocks = self.blocks.clone();
+        if self.filled > 0 {
+            blocks.push(self.block.finish());
+        }
+        joined(blocks.into_iter())
     }
 }
 
@@ -115,12 +158,14 @@ mod tests {
 
     #[test]
     fn a_checksum_in_pieces_is_that_of_the_whole() {
-        let object = framed(&[7; 5000]);
-        let mut sum = Sum::default();
-        for piece in object.chunks(333) {
-            sum.add(piece);
+        let object: Vec<u8> = (0..2 * BLOCK as u32 + 5).map(|number| (number % 251) as u8).collect();
+        for len in [0, 1, 5000, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 2 * BLOCK + 5] {
+            for piece in [333, 4096, BLOCK, BLOCK + 7] {
+                let mut sum = Sum::default();
+                object[..len].chunks(piece).for_each(|piece| sum.add(piece));
+                assert_eq!(sum.finish(), checksum(&object[..len]), "{len} bytes in pieces of {piece}");
+            }
         }
-        assert_eq!(sum.finish(), XxHash3_64::oneshot(&object));
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Keys, and where the object of a key stands: one file in one of 256 folders.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::path::{FsPath, is_component};
-use crate::store::random_hex;
 use crate::stores::local::private::Layout;
 
 /// How the files of objects end, so that they are told from everybody else's.
@@ -56,44 +57,52 @@ key! {
     }
 }
 
-/// The names of so many new objects. Each is a random UUID; those of one batch begin with the same
-/// byte, which puts them into one folder, where they cost less.
-pub(super) fn new_names(count: usize) -> Result<Vec<String>> {
-    let mut names = Vec::with_capacity(count);
-    for run in (0..count).step_by(NEIGHBOURS) {
-        let first = random_hex().map_err(|error| error.with_operation(Operation::Write))?;
-        for _ in run..count.min(run + NEIGHBOURS) {
-            let hex = random_hex().map_err(|error| error.with_operation(Operation::Write))?;
-            names.push(uuid([first.as_str(), hex.as_str()]));
-        }
+/// How many objects in a row share a folder: in one they cost less, and workers take portions of that
+/// size.
+const NEIGHBOURS: u32 = 64;
+
+/// Makes the names of new objects. Each is a random UUID; so many in a row begin with the same random
+/// byte, which puts them into one folder.
+#[derive(Default)]
+pub(super) struct Names(
+    /// The first byte of the present run, and in the bits above how many of it are left.
+    AtomicU32,
+);
+
+impl Names {
+    pub(super) fn next(&self) -> Result<String> {
+        let mut bytes = [0; 17];
+        getrandom::fill(&mut bytes).map_err(|error| Error::from_io(error.into()))?;
+        let [new, mut uuid @ ..] = bytes;
+        let step = |state| match state >> 8 {
+            0 => Some((NEIGHBOURS - 1) << 8 | u32::from(new)),
+            left => Some((left - 1) << 8 | (state & 0xff)),
+        };
+        let before = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step);
+        let state = before.ok().and_then(step).unwrap_or(0);
+        uuid[0] = (state & 0xff) as u8;
+        Ok(text_of(uuid))
     }
-    Ok(names)
+
+    pub(super) fn many(&self, count: usize) -> Result<Vec<String>> {
+        (0..count).map(|_| self.next()).collect()
+    }
 }
 
-/// How many objects of a batch share a folder: workers take portions of that size.
-const NEIGHBOURS: usize = 64;
-
-/// A UUID of version 4, as text: its first byte of one text, the rest of the other.
-fn uuid([first, rest]: [&str; 2]) -> String {
-    let mut uuid = String::with_capacity(36);
-    let digits = first.chars().take(2).chain(rest.chars().skip(2));
-    for (place, digit) in digits.enumerate() {
-        if matches!(place, 8 | 12 | 16 | 20) {
-            uuid.push('-');
+/// Random bytes as a UUID of version 4.
+fn text_of(mut bytes: [u8; 16]) -> String {
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let mut text = String::with_capacity(36);
+    for (place, byte) in bytes.into_iter().enumerate() {
+        if matches!(place, 4 | 6 | 8 | 10) {
+            text.push('-');
         }
-        uuid.push(match (place, digit) {
-            (12, _) => '4',
-            // The variant: the two upper bits of this digit are 10.
-            (16, digit) => match digit.to_digit(16).unwrap_or(0) & 3 {
-                0 => '8',
-                1 => '9',
-                2 => 'a',
-                _ => 'b',
-            },
-            (_, digit) => digit,
-        });
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
+        }
     }
-    uuid
+    text
 }
 
 /// Where the object of a name stands.
@@ -154,15 +163,17 @@ mod tests {
 
     #[test]
     fn new_names_are_uuids_and_neighbours_share_a_folder() {
-        let names = new_names(1000).unwrap();
+        let names = Names::default().many(1000).unwrap();
         assert_eq!(names.iter().collect::<HashSet<_>>().len(), 1000);
         for name in &names {
             let parts: Vec<&str> = name.split('-').collect();
             assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [8, 4, 4, 4, 12], "{name}");
             assert!(parts[2].starts_with('4') && parts[3].starts_with(['8', '9', 'a', 'b']), "{name}");
         }
-        let folders: HashSet<String> = names[..NEIGHBOURS].iter().map(|name| folder_of(name)).collect();
-        assert_eq!(folders.len(), 1);
+        for run in names.chunks(NEIGHBOURS as usize) {
+            assert_eq!(run.iter().map(|name| folder_of(name)).collect::<HashSet<_>>().len(), 1);
+        }
+        assert!(names.iter().map(|name| folder_of(name)).collect::<HashSet<_>>().len() > 5);
     }
 
     #[test]

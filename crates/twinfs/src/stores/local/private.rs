@@ -1,10 +1,13 @@
-//! A directory that several processes use as one private store: the lock that each of them holds
-//! while it does, and the removal by the last one.
+//! A directory that several processes use as one private store: the hold that each of them has while
+//! it does, and the removal by the last one.
 //!
-//! Whoever opens the directory holds a shared lock of a file in it until closing. To clear it takes
-//! the exclusive lock, so only the last one can. A lock goes with its process, however that ends.
+//! A hold is a shared record lock of the directory itself, of the kind that belongs to an open file
+//! description and ends with it (`F_OFD_SETLK`), so it ends with its process, and no file is needed.
+//! `flock`, under which the names of a directory are changed, is another lock: nobody who changes
+//! names waits for a hold. To look whether others hold and to clear happens under the exclusive
+//! `flock`, to begin a hold under the shared one.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,11 +15,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::fs::{AtFlags, FileType, OFlags};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::lock::{self, Lock};
+use super::lock::Lock;
 use super::names::visit_names;
 use super::remove::not_empty;
-use super::staging::{is_staged_name, stands_at};
-use super::sweep::{LOCK_FILE, sweep_names};
+use super::staging::is_staged_name;
+use super::sweep::sweep_names;
 use super::sys::{self, Sys, fail};
 use super::write::kept_vanishing;
 use super::{Inner, LocalOptions, LocalStore, MAX_VANISHED};
@@ -40,9 +43,9 @@ pub(crate) struct PrivateDir {
 }
 
 enum Hold {
-    Locked(OwnedFd),
-    /// The directory cannot be written to: nobody could clear it through us, and nobody needs to wait.
-    ReadOnly,
+    Held(OwnedFd),
+    /// The directory cannot be opened or locked: nobody could be seen to use it, so it is not cleared.
+    Unknown,
     Closed,
 }
 
@@ -52,7 +55,7 @@ impl PrivateDir {
         for _ in 0..MAX_VANISHED {
             let store = LocalStore::open(path, options)?;
             // Somebody else may have been the last one, and have cleared it, since it was opened.
-            let Some(hold) = Hold::take(&store.0).map_err(fail)? else { continue };
+            let Some(hold) = Hold::take(&store).map_err(fail)? else { continue };
             let generation = AtomicU64::new(fork::generation());
             let dir = Self { store, layout, generation, hold: Mutex::new(hold) };
             dir.sweep();
@@ -83,57 +86,42 @@ impl PrivateDir {
             || self.generation.compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed).is_ok();
         if old != new && claimed() && !self.is_closed() {
             // The old descriptor is closed and not unlocked: the lock is the parent's.
-            drop(self.replace(Hold::take(&self.store.0).map_err(fail)?.unwrap_or(Hold::ReadOnly)));
+            drop(self.replace(Hold::take(&self.store).map_err(fail)?.unwrap_or(Hold::Unknown)));
         }
         Ok(())
     }
 
     /// Ends the hold; any number of times.
     pub(crate) fn close(&self) -> Result<()> {
-        self.finish(|| Ok(()))
+        self.renew()?;
+        if let Hold::Held(dir) = self.replace(Hold::Closed) {
+            end(&dir);
+        }
+        Ok(())
     }
 
     /// Ends the hold and, if nobody else has one, removes the user's files and folders and then the
     /// directory. What is not the user's stays, and so do the directories it stands in.
     pub(crate) fn close_and_clear(&self) -> Result<()> {
-        let mut cleared = false;
-        self.finish(|| {
-            clear(&self.store.0, self.layout)?;
-            cleared = true;
-            Ok(())
-        })?;
-        if cleared { self.remove_root().map_err(fail) } else { Ok(()) }
-    }
-
-    /// Ends the hold; before that, if nobody else has one, `last` is done.
-    fn finish(&self, last: impl FnOnce() -> Result<()>) -> Result<()> {
         self.renew()?;
-        let Hold::Locked(file) = self.replace(Hold::Closed) else { return Ok(()) };
-        let root = self.store.0.root.dir();
-        let alone =
-            lock::try_hold(&file).map_err(fail)? && stands_at(&file, root, LOCK_FILE).map_err(fail)?;
-        let result = if alone { last() } else { Ok(()) };
-        if alone {
-            // Nothing of ours stays. Whoever waits for this lock sees that its file is gone.
-            let _ = sys::unlink_at(root, LOCK_FILE);
-        }
-        lock::release(&file);
-        result
+        let Hold::Held(dir) = self.replace(Hold::Closed) else { return Ok(()) };
+        // Of two that close at once, the second one looks when the first has ended its hold.
+        let _lock = Lock::exclusive(&dir).map_err(fail)?;
+        let alone = !is_held_by_others(&dir).map_err(fail)?;
+        let cleared = if alone { clear(&self.store.0, self.layout) } else { Ok(()) };
+        end(&dir);
+        cleared?;
+        if alone { self.remove_root().map_err(fail) } else { Ok(()) }
     }
 
     /// Removes the directory itself, if it is empty and still the one that was opened.
     fn remove_root(&self) -> Sys<()> {
         let path = self.store.root();
-        let same = match retry_on_intr(|| rustix::fs::lstat(path)) {
-            Ok(stat) => sys::same_inode(&stat, &sys::stat(self.store.0.root.dir())?),
-            Err(Errno::NOENT) => false,
-            Err(errno) => return Err(errno),
-        };
-        if !same {
+        if !still_at(&self.store)? {
             return Ok(());
         }
         match retry_on_intr(|| rustix::fs::unlinkat(rustix::fs::CWD, path, AtFlags::REMOVEDIR)) {
-            // In use again, or something else's; a mount point, or in a directory that is not ours.
+            // In use again, or something else's; a link, a mount point, or in a directory not ours.
             Err(
                 Errno::NOTEMPTY | Errno::EXIST | Errno::NOENT | Errno::BUSY | Errno::ACCESS | Errno::PERM,
             ) => Ok(()),
@@ -163,37 +151,75 @@ impl PrivateDir {
 impl Drop for PrivateDir {
     fn drop(&mut self) {
         if self.generation.load(Ordering::Acquire) == fork::generation()
-            && let Hold::Locked(file) = self.hold.get_mut().unwrap_or_else(PoisonError::into_inner)
+            && let Hold::Held(dir) = self.hold.get_mut().unwrap_or_else(PoisonError::into_inner)
         {
-            lock::release(file);
+            end(dir);
         }
     }
 }
 
 impl Hold {
     /// Waits while somebody clears the directory; `None` if it is gone then.
-    fn take(inner: &Inner) -> Sys<Option<Self>> {
-        let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-        for _ in 0..MAX_VANISHED {
-            let file = match sys::open_at(inner.root.dir(), LOCK_FILE, flags | OFlags::CREATE, 0o600) {
-                Ok(file) => file,
-                Err(Errno::NOENT) => return Ok(None),
-                Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => {
-                    match sys::open_at(inner.root.dir(), LOCK_FILE, sys::READ | OFlags::NOFOLLOW, 0) {
-                        Ok(file) => file,
-                        Err(_) => return Ok(Some(Self::ReadOnly)),
-                    }
-                }
-                Err(errno) => return Err(errno),
-            };
-            let shared = Lock::shared(&file)?;
-            if stands_at(&file, inner.root.dir(), LOCK_FILE)? {
-                shared.keep();
-                return Ok(Some(Self::Locked(file)));
-            }
+    fn take(store: &LocalStore) -> Sys<Option<Self>> {
+        let dir = match store.0.root.open_dir(b"") {
+            Ok(dir) => dir,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(Errno::ACCESS | Errno::PERM) => return Ok(Some(Self::Unknown)),
+            Err(errno) => return Err(errno),
+        };
+        let lock = Lock::shared(&dir)?;
+        if !still_at(store)? {
+            return Ok(None);
         }
-        Ok(None)
+        let held = record_lock(&dir, libc::F_OFD_SETLK, libc::F_RDLCK);
+        drop(lock);
+        match held {
+            Ok(_) => Ok(Some(Self::Held(dir))),
+            // A file system or sandbox without such locks.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOLCK | Errno::OPNOTSUPP) => Ok(Some(Self::Unknown)),
+            Err(errno) => Err(errno),
+        }
     }
+}
+
+/// Whether the path of a store still leads to the directory that was opened.
+fn still_at(store: &LocalStore) -> Sys<bool> {
+    match retry_on_intr(|| rustix::fs::stat(store.root())) {
+        Ok(stat) => Ok(sys::same_inode(&stat, &sys::stat(store.0.root.dir())?)),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+fn is_held_by_others(dir: &OwnedFd) -> Sys<bool> {
+    // Who could have the exclusive lock has nobody beside it.
+    Ok(record_lock(dir, libc::F_OFD_GETLK, libc::F_WRLCK)? != libc::F_UNLCK)
+}
+
+/// Ends a hold by unlocking: a child forked meanwhile has the descriptor, too.
+fn end(dir: &OwnedFd) {
+    // The descriptor is valid, so this cannot fail.
+    let _ = record_lock(dir, libc::F_OFD_SETLK, libc::F_UNLCK);
+}
+
+/// One `fcntl` about a record lock of the whole directory; gives the kind that is left in its argument.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the constants of the C library are wider than its fields"
+)]
+fn record_lock(dir: &OwnedFd, command: libc::c_int, kind: libc::c_int) -> Sys<libc::c_int> {
+    // SAFETY: a C struct of integers, for which all zeros is a value.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = kind as libc::c_short;
+    lock.l_whence = libc::SEEK_SET as libc::c_short;
+    retry_on_intr(|| {
+        // SAFETY: the descriptor is open and the argument a lock that lives through the call.
+        match unsafe { libc::fcntl(dir.as_raw_fd(), command, &raw mut lock) } {
+            -1 => Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)),
+            _ => Ok(()),
+        }
+    })?;
+    Ok(libc::c_int::from(lock.l_type))
 }
 
 impl Inner {

@@ -11,12 +11,9 @@ use super::sys::{self, Sys};
 /// The most leftovers that one visit to a directory removes; the next visit finds the rest.
 pub(super) const MAX_SWEPT: usize = 64;
 
-/// The file whose lock says that a directory is a private store in use (`private`).
-pub(super) const LOCK_FILE: &[u8] = b".twinfs-lock";
-
 /// Whether a name belongs to twinfs and shows in no listing.
 pub(super) fn is_hidden(name: &[u8]) -> bool {
-    is_staged_name(name) || name == STAGED_DIR.as_bytes() || name == LOCK_FILE
+    is_staged_name(name) || name == STAGED_DIR.as_bytes()
 }
 
 /// Removes those of the named staged files whose writers are gone. Whatever goes wrong is left for
