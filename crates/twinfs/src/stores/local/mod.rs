@@ -90,16 +90,6 @@ impl FromStr for Create {
     }
 }
 
-/// What becomes of a directory whose last file [`remove`](BlockingStore::remove) removes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Emptied {
-    /// It stays.
-    #[default]
-    Keep,
-    /// It is removed, too, unless it is the root, as in stores that have no directories of their own.
-    Remove,
-}
-
 /// Options of a [`LocalStore`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LocalOptions {
@@ -114,8 +104,6 @@ pub struct LocalOptions {
     pub dir_mode: Option<u32>,
     /// What to do if the root is missing.
     pub create: Create,
-    /// What becomes of a directory whose last file is removed.
-    pub emptied: Emptied,
 }
 
 /// A directory of a local file system as a store. Clones share one root handle.

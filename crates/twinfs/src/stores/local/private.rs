@@ -129,6 +129,14 @@ impl PrivateDir {
         }
     }
 
+    /// Removes folders that are empty.
+    pub(crate) fn remove_emptied(&self, folders: impl Iterator<Item = u8>) {
+        for folder in folders {
+            // Something is in it, or others were faster.
+            let _ = sys::rmdir_at(self.store.0.root.dir(), format!("{folder:02x}").as_str());
+        }
+    }
+
     /// Removes the staged files of dead writers. Whatever goes wrong is left for the next time.
     fn sweep(&self) {
         let Ok(folders) = self.store.0.folders(self.layout) else { return };
