@@ -334,7 +334,11 @@ WORKLOADS = (
                 "atomic; ours has a checksum, too.",
             ),
             ("get", "got", "One after the other, by their keys. Ours are held against a checksum."),
-            ("evict", "evicted", "One after the other. Ours removes the folder of the last one, too."),
+            (
+                "evict",
+                "evicted",
+                "One after the other. Ours removes emptied folders, too.",
+            ),
         )
     ),
     *(
