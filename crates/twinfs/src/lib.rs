@@ -28,6 +28,7 @@ pub mod bulk;
 pub mod conformance;
 pub mod error;
 mod face;
+pub mod filelike;
 pub mod fork;
 pub mod layers;
 pub mod location;
@@ -60,6 +61,7 @@ pub use store::*;
 pub mod blocking {
     pub use crate::bulk::blocking as bulk;
     pub use crate::face::blocking::{Chunks, DEFAULT_BLOCK, Entries, File, Fs};
+    pub use crate::filelike::blocking as filelike;
     #[cfg(feature = "http")]
     pub use crate::runfiles::blocking as runfiles;
 }
