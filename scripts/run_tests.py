@@ -68,6 +68,9 @@ def registered(soak: bool) -> Iterator[Runner]:
         wheels = target / "wheels" if (ROOT / "python").is_dir() else None
         yield pytest("kodosumi", "3.12", target, soak, wheels)
         yield kodosumi_server()
+    if (ROOT / "tests" / "aiofs").is_dir():
+        # aiofs itself, which they are compared with, installs on Python 3.13 and newer only.
+        yield pytest("aiofs", "3.13", target, soak, target / "wheels")
     if (ROOT / "web" / "package.json").exists():
         npm = (("npm", "ci", "--no-audit", "--no-fund"), ("npm", "run", "lint"))
         yield Runner("eslint", "lint", npm, minutes=10, directory=ROOT / "web")
