@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from os import PathLike, fspath, getcwd, path
+from os import PathLike, fspath
+from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from twinfs import _twinfs
@@ -85,7 +86,7 @@ class OnDisk(System[_Core]):
 
     def __getstate__(self) -> dict[str, Any]:
         # A relative template means the same elsewhere.
-        return super().__getstate__() | {"_template": path.join(getcwd(), self._template)}  # noqa: PTH
+        return super().__getstate__() | {"_template": str(Path.cwd() / self._template)}
 
 
 class InMemory(System[_Core]):

@@ -178,15 +178,11 @@ class _Verbs(System[_twinfs.FileLikeSystem]):
         """Removes the files whose names match a pattern, as of `ls`; none is fine."""
         self._open_core().rm(pattern)
 
-    def mv(
-        self, origin_path: str | PathLike[str], destination_path: str | PathLike[str]
-    ) -> None:
+    def mv(self, origin_path: str | PathLike[str], destination_path: str | PathLike[str]) -> None:
         """Moves a file; one that is at the destination is replaced. Raises FileNotFoundError."""
         self._open_core().mv(name_of(origin_path), name_of(destination_path))
 
-    def cp(
-        self, origin_path: str | PathLike[str], destination_path: str | PathLike[str]
-    ) -> None:
+    def cp(self, origin_path: str | PathLike[str], destination_path: str | PathLike[str]) -> None:
         """Copies a file; one that is at the destination is replaced. Raises FileNotFoundError."""
         self._open_core().cp(name_of(origin_path), name_of(destination_path))
 
