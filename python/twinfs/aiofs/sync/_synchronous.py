@@ -202,8 +202,9 @@ class _Verbs(System[_twinfs.FileLikeSystem]):
 class OsFileSystem(OnDisk[_twinfs.FileLikeSystem], _Verbs):
     """Files on the local disk, by a template: `/data/{}.csv` makes `a/b` the file `/data/a/b.csv`.
 
-    Nothing outside the template's folder is reached, whatever a name or a link says. The folder is
-    made with the first file in it. Nothing but the files stays there.
+    No name leads out of the template's folder, and no link. The folder is made with the first file
+    in it; until then links lead as far as the nearest folder above it. Nothing but the files stays
+    there.
 
     >>> import tempfile
     >>> from twinfs.aiofs.sync import OsFileSystem
