@@ -10,6 +10,7 @@ SYNC = "twinfs.SyncFileSystem"
 PLAIN = "plain open() and read()"
 REAL = "real client, real server"
 OURS = "twinfs client, twinfs server"
+AIOFS = "aiofs OsFileSystem"
 LINE = "twinfs command line, twinfs server"
 
 
@@ -358,6 +359,42 @@ WORKLOADS = (
         "real client",
         "Nothing is requested.",
         (at_most("twinfs client", 1000),),
+    ),
+    Workload(
+        "aiofs_read",
+        "aiofs",
+        "read",
+        "aiofs: whole 4 KiB files read",
+        "file",
+        AIOFS,
+        "2,000 files, 32 in flight, each in `async with fs.open(name)`.",
+    ),
+    Workload(
+        "aiofs_write",
+        "aiofs",
+        "write",
+        "aiofs: whole 4 KiB files written over the last ones",
+        "file",
+        AIOFS,
+        "As above, with mode `w`. Ours are atomic and keep out other writers; theirs are in place.",
+    ),
+    Workload(
+        "aiofs_update",
+        "aiofs",
+        "update",
+        "aiofs: 4 KiB files read and written again",
+        "file",
+        AIOFS,
+        "As above, with mode `r+`.",
+    ),
+    Workload(
+        "aiofs_lines",
+        "aiofs",
+        "lines",
+        "aiofs: many small writes to one file",
+        "write",
+        AIOFS,
+        "10,000 writes of 100 bytes in one context.",
     ),
 )
 

@@ -10,13 +10,13 @@ use pyo3::prelude::*;
 use twinfs::filelike::{FileLike as File, FileLikeSystem as System, Template};
 use twinfs::{Error, ErrorKind, StoreOptions};
 
-use crate::arguments::Input;
+use crate::arguments::{Input, Output};
 use crate::engine::{Engine, Length, Way};
 use crate::errors::{IntoException, Outcome, invalid_input};
-use crate::executor::{run_waiting, work};
+use crate::executor::{Held, run_waiting, work};
 use crate::filesystem as whole;
 use crate::operation::Operation;
-use crate::reading::Read;
+use crate::reading::{Filled, Read, SMALL_READ};
 use crate::results::{Deliver, Delivery, Item, Many};
 use crate::turns::{Turn, Turns};
 
@@ -254,6 +254,17 @@ impl Opened {
             .and_then(|file| file.read_now(size.unwrap_or(usize::MAX)));
         if let Some(bytes) = now {
             return F::done("read", Item::into_object(bytes, py));
+        }
+        let count = turn.as_deref().and_then(Option::as_ref).map_or(0, File::remaining);
+        let count = usize::try_from(count).unwrap_or(usize::MAX).min(size.unwrap_or(usize::MAX));
+        if self.way == Way::Pool && count as u64 > SMALL_READ {
+            // Read into the very object that Python gets, a long content takes its memory once.
+            let (object, mut output) = Output::bytes(py, count)?;
+            let object = Held::new(object);
+            return self.run::<F, _, _>(py, "read", turn, async move |mut turn| {
+                let count = held(&mut turn)?.read_into(output.slice()).await?;
+                Ok(Filled::new(object, count))
+            });
         }
         self.run::<F, _, _>(py, "read", turn, async move |mut turn| {
             let file = held(&mut turn)?;
