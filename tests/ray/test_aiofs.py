@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +12,6 @@ import ray
 import twinfs
 from twinfs import aiofs
 from twinfs.aiofs import sync
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cluster() -> Iterator[None]:
-    """A cluster of this machine's own, small enough for any."""
-    # Workers do not find this module; what they need of it travels with the call.
-    this = sys.modules[__name__]
-    ray.cloudpickle.register_pickle_by_value(this)
-    ray.init(address="local", num_cpus=2, include_dashboard=False, object_store_memory=100 * 2**20)
-    yield
-    ray.shutdown()
-    ray.cloudpickle.unregister_pickle_by_value(this)
 
 
 @ray.remote
