@@ -45,6 +45,7 @@ pub mod seam;
 pub mod settings;
 pub mod store;
 pub mod stores;
+pub mod turn;
 
 pub use error::{Error, ErrorContext, ErrorKind, Operation, Result};
 pub use face::asynchronous::{Chunks, Entries, File, Fs};
