@@ -55,6 +55,9 @@ def registered(soak: bool) -> Iterator[Runner]:
     build = ("cargo", "build", *WORKSPACE, "--all-targets")
     yield Runner("build", "test", [build], minutes=25)
     yield nextest(target, soak)
+    if examples := sorted((ROOT / "crates" / "twinfs" / "examples").glob("*.rs")):
+        programs = [(str(target / "debug" / "examples" / path.stem),) for path in examples]
+        yield Runner("examples", "test", programs)
     doctests = ("cargo", "test", *WORKSPACE, "--doc")
     yield Runner("doctest", "test", [doctests], minutes=15, skips=reports.skips_in_libtest)
     yield examples(target)
@@ -195,6 +198,8 @@ def python_package(target: Path, soak: bool) -> Iterator[Runner]:
     if (ROOT / "tests" / "python").is_dir():
         for version in ("3.11", "3.12", "3.13"):
             yield pytest("python", version, target, soak, wheels)
+    if (ROOT / "tests" / "proxystore").is_dir():
+        yield pytest("proxystore", "3.12", target, soak, wheels)
 
 
 def web_page(target: Path) -> Iterator[Runner]:

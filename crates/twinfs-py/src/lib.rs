@@ -11,6 +11,7 @@
 //! | `filelike` | files by name, under `twinfs.aiofs` |
 //! | `filesystem` | `SyncFileSystem`, `AsyncFileSystem`: connecting, closing, pickling |
 //! | `handle`, `listing` | open files and listings under way |
+//! | `objects` | the connectors under `twinfs.proxystore` |
 //! | `operation` | the awaitable that every asyncio method returns |
 //! | `reading` | what was read, on its way into `bytes` |
 //! | `records` | `Metadata`, `Entry` and the like |
@@ -31,8 +32,8 @@ mod filelike;
 mod filesystem;
 mod handle;
 mod listing;
+mod objects;
 mod operation;
-mod process;
 mod reading;
 mod records;
 mod results;
@@ -57,6 +58,8 @@ mod _twinfs {
     use crate::handle::{AsyncHandle, Handle};
     #[pymodule_export]
     use crate::listing::{AsyncListing, Listing};
+    #[pymodule_export]
+    use crate::objects::Objects;
     #[pymodule_export]
     use crate::operation::Operation;
     #[pymodule_export]

@@ -14,6 +14,8 @@ mod in_place;
 mod list;
 mod lock;
 mod names;
+#[cfg(feature = "objects")]
+pub(crate) mod private;
 mod publish;
 mod remove;
 mod rename;
@@ -90,6 +92,16 @@ impl FromStr for Create {
     }
 }
 
+/// What becomes of a directory whose last file [`remove`](BlockingStore::remove) removes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Emptied {
+    /// It stays.
+    #[default]
+    Keep,
+    /// It is removed, too, unless it is the root, as in stores that have no directories of their own.
+    Remove,
+}
+
 /// Options of a [`LocalStore`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LocalOptions {
@@ -104,6 +116,8 @@ pub struct LocalOptions {
     pub dir_mode: Option<u32>,
     /// What to do if the root is missing.
     pub create: Create,
+    /// What becomes of a directory whose last file is removed.
+    pub emptied: Emptied,
 }
 
 /// A directory of a local file system as a store. Clones share one root handle.
@@ -238,6 +252,10 @@ impl BlockingStore for LocalStore {
 
     fn write(&self, path: &FsPath, data: &Data<'_>, options: &WriteOptions) -> Result<Metadata> {
         self.0.write(path, data, options)
+    }
+
+    fn write_parts(&self, path: &FsPath, parts: &[Data<'_>], options: &WriteOptions) -> Result<Metadata> {
+        self.0.write_parts(path, parts, options)
     }
 
     fn write_many(&self, items: &[WriteItem<'_>], options: &WriteOptions) -> Result<Vec<Result<Metadata>>> {
