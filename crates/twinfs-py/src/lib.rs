@@ -11,6 +11,7 @@
 //! | `filesystem` | `SyncFileSystem`, `AsyncFileSystem`: connecting, closing, pickling |
 //! | `handle`, `listing` | open files and listings under way |
 //! | `operation` | the awaitable that every asyncio method returns |
+//! | `pathio` | files as an FTP server uses them, under `twinfs.aioftp` |
 //! | `reading` | what was read, on its way into `bytes` |
 //! | `records` | `Metadata`, `Entry` and the like |
 //! | `results` | results as Python objects |
@@ -29,6 +30,7 @@ mod filesystem;
 mod handle;
 mod listing;
 mod operation;
+mod pathio;
 mod process;
 mod reading;
 mod records;
@@ -55,6 +57,8 @@ mod _twinfs {
     use crate::listing::{AsyncListing, Listing};
     #[pymodule_export]
     use crate::operation::Operation;
+    #[pymodule_export]
+    use crate::pathio::{PathFile, PathIo, PathListing};
     #[pymodule_export]
     use crate::records::{DiskUsage, Entry, Metadata, Staged};
 

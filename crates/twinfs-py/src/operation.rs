@@ -11,7 +11,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyType;
 
 use crate::completion::{self, Pending};
-use crate::executor::{Task, Work, do_in_place};
+use crate::engine::Way;
+use crate::executor::{Task, Work, do_in_place, run_waiting};
 
 /// An operation to await, once.
 ///
@@ -21,8 +22,7 @@ use crate::executor::{Task, Work, do_in_place};
 #[pyclass(module = "twinfs._twinfs")]
 pub(crate) struct Operation {
     name: &'static str,
-    /// Whether it is done where it is awaited, without a loop.
-    in_place: bool,
+    way: Way,
     state: State,
 }
 
@@ -39,18 +39,23 @@ enum State {
 unsafe impl Sync for Operation {}
 
 impl Operation {
-    pub(crate) fn new(name: &'static str, in_place: bool, work: Pin<Box<dyn Work>>) -> Self {
-        Self { name, in_place, state: State::New(work) }
+    pub(crate) fn new(name: &'static str, way: Way, work: Pin<Box<dyn Work>>) -> Self {
+        Self { name, way, state: State::New(work) }
     }
 
     /// An operation that was over before it began.
     pub(crate) fn finished(name: &'static str, result: PyResult<Py<PyAny>>) -> Self {
-        Self { name, in_place: true, state: State::Finished(result) }
+        Self { name, way: Way::InPlace, state: State::Finished(result) }
+    }
+
+    /// Whether it is done where it is awaited, without a loop.
+    fn is_in_place(&self) -> bool {
+        matches!(self.way, Way::InPlace | Way::Calling)
     }
 
     fn begin(&mut self, py: Python<'_>, work: Pin<Box<dyn Work>>) -> PyResult<Option<Py<PyAny>>> {
-        if self.in_place {
-            let result = turn::count(|| do_in_place(py, work));
+        if self.is_in_place() {
+            let result = turn::count(|| do_in_place(py, self.way == Way::Calling, work));
             return over(py, result);
         }
         // An attempt that cannot block would stand here, before the hop to a worker.
@@ -62,7 +67,7 @@ impl Operation {
 
     fn step(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         match std::mem::replace(&mut self.state, State::Over) {
-            State::New(work) if self.in_place && turn::is_over() => {
+            State::New(work) if self.is_in_place() && turn::is_over() => {
                 self.state = State::Turned(work);
                 // A bare yield: the loop goes on with others and comes back in its next turn.
                 Ok(Some(py.None()))
@@ -158,8 +163,9 @@ impl Operation {
         {
             let mut this = slf.borrow_mut();
             match std::mem::replace(&mut this.state, State::Over) {
-                State::New(work) | State::Turned(work) if this.in_place => {
-                    this.state = State::Finished(do_in_place(py, work));
+                State::New(work) | State::Turned(work) if this.is_in_place() => {
+                    let result = do_in_place(py, this.way == Way::Calling, work);
+                    this.state = State::Finished(result);
                 }
                 State::New(work) | State::Turned(work) => {
                     this.begin(py, work)?;
@@ -168,6 +174,20 @@ impl Operation {
             }
         }
         Ok(slf)
+    }
+
+    /// Does the operation in the calling thread, which waits for it, and gives its result: for an
+    /// executor of your own.
+    fn run(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::New(work) | State::Turned(work) if self.way == Way::Woken => run_waiting(py, work),
+            State::New(work) | State::Turned(work) => do_in_place(py, true, work),
+            State::Finished(result) => result,
+            waiting => {
+                self.state = waiting;
+                Err(reused())
+            }
+        }
     }
 
     /// `Operation[bytes]`, for annotations.

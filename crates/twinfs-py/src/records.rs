@@ -7,7 +7,7 @@ use pyo3::types::{PyBytes, PyTuple};
 use twinfs::EntryKind;
 
 /// A time as nanoseconds since 1970, UTC; enough for the years 1678 to 2262.
-fn nanoseconds(time: SystemTime) -> i64 {
+pub(crate) fn nanoseconds(time: SystemTime) -> i64 {
     let count = |duration: Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
     match time.duration_since(UNIX_EPOCH) {
         Ok(since) => count(since),
@@ -16,7 +16,7 @@ fn nanoseconds(time: SystemTime) -> i64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "os.stat_result rounds st_mtime the same way")]
-fn seconds(nanoseconds: i64) -> f64 {
+pub(crate) fn seconds(nanoseconds: i64) -> f64 {
     nanoseconds as f64 / 1e9
 }
 

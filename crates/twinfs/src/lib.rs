@@ -36,6 +36,7 @@ mod logic;
 pub mod net;
 mod opaque;
 pub mod path;
+pub mod pathio;
 pub mod pool;
 pub mod registry;
 #[cfg(feature = "http")]
@@ -60,6 +61,7 @@ pub use store::*;
 pub mod blocking {
     pub use crate::bulk::blocking as bulk;
     pub use crate::face::blocking::{Chunks, DEFAULT_BLOCK, Entries, File, Fs};
+    pub use crate::pathio::blocking as pathio;
     #[cfg(feature = "http")]
     pub use crate::runfiles::blocking as runfiles;
 }

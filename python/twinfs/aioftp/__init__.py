@@ -1,0 +1,49 @@
+"""aioftp over twinfs: every name of aioftp, with the path I/O classes ours.
+
+>>> import asyncio
+>>> from pathlib import PurePosixPath
+>>> from twinfs import aioftp
+>>> async def main():
+...     pathio = aioftp.MemoryPathIO()
+...     async with pathio.open(PurePosixPath("/test.txt"), "wb") as file:
+...         await pathio.write(file, b"Test content")
+...     return await pathio.list(PurePosixPath("/"))
+>>> asyncio.run(main())
+[PurePosixPath('/test.txt')]
+
+`PathIO`, `AsyncPathIO` and `MemoryPathIO` stand in for aioftp's classes of these names. `TwinPathIO`
+works over any twinfs file system; `pathio_factory` makes it for `Server(path_io_factory=...)`.
+`Server` and `Client` are aioftp's own, and so is the `path_io_factory` they take if none is given.
+"""
+
+try:
+    import aioftp as _aioftp
+except ImportError as error:
+    raise ImportError("twinfs.aioftp needs aioftp: pip install 'twinfs[aioftp]'") from error
+
+from aioftp import *  # noqa: F403  # what it exports is re-exported
+
+from twinfs.aioftp import pathio as pathio
+from twinfs.aioftp.pathio import (
+    AbstractPathIO,
+    AsyncPathIO,
+    MemoryPathIO,
+    PathIO,
+    PathIOFactory,
+    PathIONursery,
+    TwinPathIO,
+    pathio_factory,
+)
+
+__all__ = (
+    *_aioftp.__all__,
+    "AbstractPathIO",
+    "AsyncPathIO",
+    "MemoryPathIO",
+    "PathIO",
+    "PathIOFactory",
+    "PathIONursery",
+    "TwinPathIO",
+    "pathio",
+    "pathio_factory",
+)
