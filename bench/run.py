@@ -67,10 +67,16 @@ def kodosumi_command() -> list[str]:
     return [str(interpreter), str(ROOT / "bench" / "kodosumi_bench.py")]
 
 
+def aioftp_command() -> list[str]:
+    interpreter = environment("bench-aioftp", "any", "bench/requirements-aioftp.txt")
+    return [str(interpreter), str(ROOT / "bench" / "aioftp_bench.py")]
+
+
 SUITES: dict[str, Command] = {
     "rust": rust_command,
     "python": python_command,
     "kodosumi": kodosumi_command,
+    "aioftp": aioftp_command,
 }
 
 

@@ -52,6 +52,7 @@ def registered(soak: bool) -> Iterator[Runner]:
     yield nextest(target, soak)
     doctests = ("cargo", "test", *WORKSPACE, "--doc")
     yield Runner("doctest", "test", [doctests], minutes=15, skips=reports.skips_in_libtest)
+    yield examples(target)
     if (ROOT / "examples" / "third-party-store").is_dir():
         yield third_party_store(target)
     clippy = ("cargo", "clippy", *WORKSPACE, "--all-targets", "--", "-D", "warnings")
@@ -63,6 +64,8 @@ def registered(soak: bool) -> Iterator[Runner]:
     )
     if (ROOT / "python").is_dir():
         yield from python_package(target, soak)
+    if (ROOT / "tests" / "aioftp").is_dir():
+        yield pytest("aioftp", "3.12", target, soak, target / "wheels")
     if (ROOT / "tests" / "kodosumi").is_dir():
         # kodosumi imports on Python 3.12 and newer only.
         wheels = target / "wheels" if (ROOT / "python").is_dir() else None
@@ -138,6 +141,12 @@ def nextest_skips(junit: Path, soak: bool, _log: str) -> list[Skip]:
         ).stdout
         skips += reports.ignored_by_nextest(listing)
     return skips
+
+
+def examples(target: Path) -> Runner:
+    """The examples of the library, each run to its end; they were compiled with everything else."""
+    names = sorted(path.stem for path in (ROOT / "crates" / "twinfs" / "examples").glob("*.rs"))
+    return Runner("examples", "test", [(str(target / "debug" / "examples" / n),) for n in names])
 
 
 def third_party_store(target: Path) -> Runner:

@@ -4,7 +4,6 @@ import asyncio
 import inspect
 import os
 import stat
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -61,7 +60,6 @@ def test_constructors_are_aioftps():
     for class_ in (aioftp.PathIO, aioftp.AsyncPathIO, aioftp.MemoryPathIO):
         pathio = class_(3, connection)
         assert (pathio.timeout, pathio.connection) == (3, connection)
-        assert set(vars(class_.__base__.__base__()) if False else ()) <= set(vars(pathio))
     assert aioftp.PathIO().state is None and aioftp.AsyncPathIO().executor is None
 
 
@@ -114,9 +112,7 @@ def test_modes(setting, run):
             await file.write(b"new")
             await file.seek(0)
             assert await file.read() == b"new"
-        for mode in ("w", "U", "rbx", ""):
-            if mode == "w":
-                continue
+        for mode in ("U", "rbx", "bad", ""):
             with pytest.raises(real.PathIOError) as error:
                 await setting.io.open(path, mode)
             assert isinstance(reason(error), ValueError), mode
@@ -506,7 +502,6 @@ def test_the_loop_goes_on_while_files_are_worked_on(tmp_path, run):
     assert run(scenario()) > 300
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="every Python of this group has it")
 def test_names_that_are_not_utf_8_are_left_out_of_listings(tmp_path, run):
     with open(os.fsencode(tmp_path) + b"/\xff", "wb"):
         pass

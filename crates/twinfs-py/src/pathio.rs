@@ -8,7 +8,6 @@ use std::time::Instant;
 use futures_util::lock::Mutex;
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedStr;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyList, PyString};
 use twinfs::pathio::{self, FsPathIo, Listing, MkdirOptions, PathIo as _};
@@ -35,11 +34,15 @@ enum Names {
 
 impl Names {
     /// The place that a path means; asks the system where that is needed.
-    fn place(self, path: &str) -> twinfs::Result<FsPath> {
+    fn place(self, path: &PathText) -> twinfs::Result<FsPath> {
+        let PathText { text: path, is_utf8: true } = path else {
+            let error = Error::new(ErrorKind::InvalidPath).with_raw_path(&path.text);
+            return Err(error.with_message("a path must be UTF-8"));
+        };
         match self {
-            Self::Local => pathio::local_path(Path::new(path)),
+            Self::Local => pathio::local_path(Path::new(&**path)),
             // What pathlib makes of the empty path.
-            Self::Store if path == "." => Ok(FsPath::root()),
+            Self::Store if **path == *"." => Ok(FsPath::root()),
             Self::Store => FsPath::new(path),
         }
     }
@@ -70,7 +73,7 @@ impl PathIo {
         F: Future<Output = twinfs::Result<T>> + Send,
     {
         let (io, names) = (self.io.clone(), self.names);
-        self.way.operation(name, async move { Ok(body(io, names.place(&path.0)?).await?) })
+        self.way.operation(name, async move { Ok(body(io, names.place(&path)?).await?) })
     }
 
     /// A question about one path: at what cannot be one nothing is.
@@ -85,7 +88,7 @@ impl PathIo {
     {
         let (io, names) = (self.io.clone(), self.names);
         let answer = async move {
-            match names.place(&path.0) {
+            match names.place(&path) {
                 Ok(place) => Ok(body(io, place).await?),
                 Err(error) if is_nowhere(error.kind()) => Ok(false),
                 Err(error) => Err(error.into()),
@@ -101,7 +104,12 @@ fn is_nowhere(kind: ErrorKind) -> bool {
 }
 
 /// The text of a path, before it is one.
-struct PathText(Box<str>);
+struct PathText {
+    text: Box<str>,
+    /// Else some of it is not what the caller gave: lone surrogates, which os.fsdecode makes of bytes
+    /// that are not UTF-8.
+    is_utf8: bool,
+}
 
 impl FromPyObject<'_, '_> for PathText {
     type Error = PyErr;
@@ -113,14 +121,10 @@ impl FromPyObject<'_, '_> for PathText {
             Ok(text) => text.to_owned(),
             Err(_) => FSPATH.import(py, "os", "fspath")?.call1((object,))?.cast_into::<PyString>()?,
         };
-        match text.extract::<PyBackedStr>() {
-            Ok(utf8) => Ok(Self(Box::from(&*utf8))),
-            // Lone surrogates: what os.fsdecode makes of bytes that are not UTF-8.
-            Err(_) => Err(Error::new(ErrorKind::InvalidPath)
-                .with_raw_path(text.to_string_lossy())
-                .with_message("a path must be UTF-8")
-                .into_exception()),
-        }
+        Ok(match text.to_cow() {
+            Ok(utf8) => Self { text: utf8.into(), is_utf8: true },
+            Err(_) => Self { text: text.to_string_lossy().into(), is_utf8: false },
+        })
     }
 }
 
@@ -191,7 +195,7 @@ impl PathIo {
     fn rename(&self, source: PathText, destination: PathText) -> Operation {
         let names = self.names;
         self.on("rename", source, move |io, source| async move {
-            io.rename(source, names.place(&destination.0)?).await.map(drop)
+            io.rename(source, names.place(&destination)?).await.map(drop)
         })
     }
 
@@ -207,12 +211,12 @@ impl PathIo {
 
     /// What stands at a path of a tree in memory, with everything below it: name, time in seconds,
     /// and `bytes` or a list. `None` for nothing.
-    fn node(&self, py: Python<'_>, path: &str) -> PyResult<Py<PyAny>> {
+    fn node(&self, py: Python<'_>, path: PathText) -> PyResult<Py<PyAny>> {
         let Some(memory) = self.io.fs().store().memory() else {
             let message = "only a tree in memory can be looked at as a whole";
             return Err(Error::new(ErrorKind::Unsupported).with_message(message).into_exception());
         };
-        let node = self.names.place(path).ok().and_then(|path| memory.node(path));
+        let node = self.names.place(&path).ok().and_then(|path| memory.node(path));
         node.map_or_else(|| Ok(py.None()), |node| node_object(py, &node))
     }
 }
@@ -375,7 +379,7 @@ impl NameSource {
         let mut listing = match std::mem::replace(self, Self::Ended) {
             Self::Ended => return Ok(Vec::new()),
             Self::Open(listing) => listing,
-            Self::New(start) => match start.names.place(&start.path.0) {
+            Self::New(start) => match start.names.place(&start.path) {
                 Ok(path) => start.io.list(path),
                 Err(error) if is_nowhere(error.kind()) => return Ok(Vec::new()),
                 Err(error) => return Err(error),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Sequence
 from typing import Any, overload
 
@@ -45,7 +46,7 @@ class MemoryTree(Sequence[Node]):
         for child in node.content:
             self._put(path, child)
 
-    def node(self, path: str) -> Node | None:
+    def node(self, path: str | os.PathLike[str]) -> Node | None:
         """What stands at a path, as it is now, with everything below it; None for nothing."""
         found = self._io.node(path)
         return None if found is None else _node(*found)

@@ -297,7 +297,12 @@ class AsyncPathIO(_OverTwinfs[Path]):
     def _do(self, operation: _twinfs.Operation[_T]) -> Awaitable[_T]:
         work: Awaitable[_T] = operation
         if self.executor is not None:
-            work = asyncio.get_running_loop().run_in_executor(self.executor, operation.run)
+            try:
+                work = asyncio.get_running_loop().run_in_executor(self.executor, operation.run)
+            except RuntimeError:
+                # An executor that was shut down; the operation is not to be awaited any more.
+                operation.close()
+                raise
         return work if self.timeout is None else _within(self.timeout, work)
 
 
@@ -344,7 +349,7 @@ class MemoryPathIO(_OverTwinfs[PurePosixPath]):
 
     def get_node(self, path: PurePosixPath) -> Node | None:
         """What stands at a path, as it is now, with everything below it; None for nothing."""
-        return self.fs.node(str(self._place(path)))
+        return self.fs.node(self._place(path))
 
     @universal_exception
     async def stat(self, path: PurePosixPath) -> MemoryPathIO.Stats:  # type: ignore[override]

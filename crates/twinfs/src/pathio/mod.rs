@@ -30,8 +30,12 @@
 //! [`Publish::Staged`] it appears whole, when it is closed. Stores that cannot write in place always
 //! do that.
 
+mod contract;
 mod faces;
+mod file;
 mod local;
+mod nursery;
+mod over_fs;
 
 use std::time::Duration;
 

@@ -80,6 +80,7 @@ macro_rules! scenarios {
                 );
 
                 assert_eq!(kind($wait!(io.rmdir("b"))), ErrorKind::NotEmpty);
+                assert_eq!(kind($wait!(io.rmdir("/"))), ErrorKind::NotEmpty);
                 assert_eq!(kind($wait!(io.rmdir("file"))), ErrorKind::NotADirectory);
                 assert_eq!(kind($wait!(io.rmdir("nothing"))), ErrorKind::NotFound);
                 assert_eq!(kind($wait!(io.unlink("b"))), ErrorKind::IsADirectory);
@@ -262,6 +263,13 @@ macro_rules! scenarios {
                 assert_eq!(kind($wait!(io.rename("other", "no/dir"))), ErrorKind::NotFound);
                 assert_eq!(kind($wait!(io.rename("nothing", "x"))), ErrorKind::NotFound);
                 assert_eq!(kind($wait!(io.rename("dir", "dir/sub"))), ErrorKind::InvalidInput);
+                for source in ["dir", ""] {
+                    assert_eq!(
+                        kind($wait!(io.rename(source, "dir/no/sub"))),
+                        ErrorKind::NotFound,
+                        "{source}"
+                    );
+                }
                 $wait!(io.mkdir("empty", &MkdirOptions::default()))?;
                 $wait!(io.rename("dir", "empty"))?;
                 assert_eq!(names(&$wait!(io.list("").collect_all())?), ["empty", "other"]);
