@@ -24,6 +24,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import aioftp
+
 from rounds import TIME, Contest, say, wanted
 
 MIB = 1024 * 1024
@@ -75,7 +76,7 @@ if importlib.util.find_spec("twinfs"):
         Kind("twinfs PathIO", lambda _: ours.PathIO, system=True),
         Kind("twinfs AsyncPathIO", lambda _: ours.AsyncPathIO, system=True),
         Kind("twinfs MemoryPathIO", lambda _: ours.MemoryPathIO, in_memory=True),
-        Kind("twinfs TwinPathIO on disk", lambda folder: ours.pathio_factory(folder)),
+        Kind("twinfs TwinPathIO on disk", ours.pathio_factory),
     ]
 else:
     say("no twinfs package: only aioftp's classes are measured")
@@ -158,7 +159,9 @@ def proof(workload: str, sizes: Sizes) -> tuple[int, int]:
     return sizes.calls, sizes.calls * SMALL
 
 
-def calls(workload: str, kinds: list[Kind], sizes: Sizes, folder: Path, runner: asyncio.Runner) -> Any:
+def calls(
+    workload: str, kinds: list[Kind], sizes: Sizes, folder: Path, runner: asyncio.Runner
+) -> Any:
     contest = Contest(*proof(workload, sizes))
     for kind in kinds:
         home = folder / kind.name.replace(" ", "-")

@@ -12,7 +12,9 @@ REAL = "real client, real server"
 OURS = "twinfs client, twinfs server"
 LINE = "twinfs command line, twinfs server"
 #: Each of aioftp's classes, and ours of the same name.
-PATH_IO = tuple((f"twinfs {name}", f"aioftp.{name}") for name in ("PathIO", "AsyncPathIO", "MemoryPathIO"))
+PATH_IO = tuple(
+    (f"twinfs {name}", f"aioftp.{name}") for name in ("PathIO", "AsyncPathIO", "MemoryPathIO")
+)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
-"""Our path I/O classes over a folder or a tree of their own, and descriptors counted around a test."""
+"""Our path I/O classes, each over a folder or tree of its own; descriptors counted."""
 
 import asyncio
 import gc
-import os
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,10 +19,6 @@ class Setting:
 
     io: aioftp.AbstractPathIO
     home: PurePath
-
-
-def _local(class_: type, folder: Path) -> Setting:
-    return Setting(class_(), folder)
 
 
 KINDS: dict[str, Callable[[Path], Setting]] = {
@@ -70,4 +65,4 @@ def run() -> Callable[[Coroutine[Any, Any, Any]], Any]:
 def descriptors() -> int:
     """How many descriptors are open."""
     gc.collect()
-    return len(os.listdir("/proc/self/fd"))
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())

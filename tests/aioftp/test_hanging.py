@@ -11,9 +11,9 @@ from pathlib import Path, PurePosixPath
 
 import aioftp as real
 import pytest
+
 from conftest import descriptors
 from test_server import retrieve, running
-
 from twinfs import aioftp
 
 LIMIT = 0.2
@@ -122,12 +122,15 @@ def test_a_hung_open_ends_one_command_and_not_the_server(tmp_path):
     def limited(timeout=None, connection=None, state=None):
         return aioftp.AsyncPathIO(LIMIT, connection, state)
 
-    with running(limited, tmp_path) as client, opening_hangs(tmp_path / "stuck"):
-        with client() as ftp:
-            ftp.transfercmd("RETR stuck").close()
-            with pytest.raises(ftplib.error_temp, match="451"):
-                ftp.voidresp()
-            assert retrieve(ftp, "well") == b"2"
+    with (
+        running(limited, tmp_path) as client,
+        opening_hangs(tmp_path / "stuck"),
+        client() as ftp,
+    ):
+        ftp.transfercmd("RETR stuck").close()
+        with pytest.raises(ftplib.error_temp, match="451"):
+            ftp.voidresp()
+        assert retrieve(ftp, "well") == b"2"
 
 
 def test_the_blocking_classes_take_a_timeout_and_do_not_use_it(tmp_path, run):

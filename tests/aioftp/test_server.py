@@ -113,7 +113,13 @@ def test_a_session_of_an_ordinary_client(client):
 def test_refusals_are_answers_and_the_session_goes_on(client):
     with client() as ftp:
         ftp.storbinary("STOR file", io.BytesIO(b"1"))
-        for command in ("RETR missing", "RETR file/below", "DELE missing", "CWD file", "MLST missing"):
+        for command in (
+            "RETR missing",
+            "RETR file/below",
+            "DELE missing",
+            "CWD file",
+            "MLST missing",
+        ):
             with pytest.raises(ftplib.error_perm, match="550"):
                 ftp.voidcmd("PASV")
                 ftp.voidcmd(command)

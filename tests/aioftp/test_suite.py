@@ -5,9 +5,9 @@ import os
 import subprocess
 import sys
 import tarfile
-import xml.etree.ElementTree as ElementTree
 from importlib.metadata import version
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -36,7 +36,16 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tests of the aioftp that is installed."""
     folder = tmp_path_factory.mktemp("aioftp")
     wanted = version("aioftp")
-    fetch = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:")
+    fetch = (
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--no-binary",
+        ":all:",
+    )
     subprocess.run((*fetch, f"aioftp=={wanted}", "--dest", str(folder)), check=True, timeout=300)
     (archive,) = folder.glob("aioftp-*.tar.gz")
     assert hashlib.sha256(archive.read_bytes()).hexdigest() == SHA256[wanted]
@@ -52,10 +61,10 @@ def results(suite: Path) -> dict[str, "subprocess.Popen[str]"]:
     """The runs, side by side: each waits most of its time."""
     search = [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(search)}
+    command = (sys.executable, "-m", "pytest", "-q", "-p", "substitute", "tests", "--timeout=60")
     return {
         kind: subprocess.Popen(
-            (sys.executable, "-m", "pytest", "-q", "-p", "substitute", "tests", "--timeout=60")
-            + (f"--junitxml={suite}/{kind}.xml",),
+            (*command, f"--junitxml={suite}/{kind}.xml"),
             cwd=suite,
             env={**environment, "TWINFS_PATHIO": kind},
             stdout=subprocess.PIPE,

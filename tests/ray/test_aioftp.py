@@ -1,4 +1,4 @@
-"""Path I/O classes and factories in Ray's workers: each works there on the files they were made for."""
+"""Path I/O classes and factories work in Ray's workers, on the files they were made for."""
 
 import asyncio
 from collections.abc import Iterator

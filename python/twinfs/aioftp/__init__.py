@@ -11,9 +11,10 @@
 >>> asyncio.run(main())
 [PurePosixPath('/test.txt')]
 
-`PathIO`, `AsyncPathIO` and `MemoryPathIO` stand in for aioftp's classes of these names. `TwinPathIO`
-works over any twinfs file system; `pathio_factory` makes it for `Server(path_io_factory=...)`.
-`Server` and `Client` are aioftp's own, and so is the `path_io_factory` they take if none is given.
+`PathIO`, `AsyncPathIO` and `MemoryPathIO` stand in for aioftp's classes of these names.
+`TwinPathIO` works over any twinfs file system; `pathio_factory` makes it for a server's
+`path_io_factory`. `Server` and `Client` are aioftp's own, and so is the class they take if none is
+given.
 """
 
 try:
@@ -35,7 +36,7 @@ from twinfs.aioftp.pathio import (
     pathio_factory,
 )
 
-__all__ = (
+__all__ = (  # noqa: PLE0604  # aioftp's are strings, too
     *_aioftp.__all__,
     "AbstractPathIO",
     "AsyncPathIO",

@@ -92,9 +92,9 @@ class _Lister(AbstractAsyncLister[_PathT]):
 class _OverTwinfs(AbstractPathIO[_PathT], Generic[_PathT]):
     """What the classes have in common: aioftp's methods over a compiled path I/O.
 
-    All input and output goes through `_open`, `seek`, `read`, `write` and `close`, so that a subclass
-    may change any of them. A failure comes out as `aioftp.PathIOError`, whose `reason` has the
-    exception itself.
+    All input and output goes through `_open`, `seek`, `read`, `write` and `close`, so that a
+    subclass may change any of them. A failure comes out as `aioftp.PathIOError`, whose `reason` has
+    the exception itself.
     """
 
     def __init__(
@@ -142,8 +142,8 @@ class _OverTwinfs(AbstractPathIO[_PathT], Generic[_PathT]):
     async def mkdir(self, path: _PathT, parents: bool = False, exist_ok: bool = False) -> None:
         """Makes a directory, with `parents` those above it, too.
 
-        The reason is FileExistsError, unless `exist_ok`; FileNotFoundError or NotADirectoryError for
-        the parent.
+        The reason is FileExistsError, unless `exist_ok`; FileNotFoundError or NotADirectoryError
+        for the parent.
         """
         await self._do(self._io.mkdir(self._place(path), parents, exist_ok))
 
@@ -184,14 +184,13 @@ class _OverTwinfs(AbstractPathIO[_PathT], Generic[_PathT]):
         return _Context(self, args, kwargs)  # type: ignore[arg-type]  # it takes any
 
     @universal_exception
-    async def _open(
-        self, path: _PathT, mode: str = "rb", buffering: int = -1
-    ) -> _twinfs.PathFile:  # type: ignore[override]  # what it gives is for the methods below alone
+    async def _open(self, path: _PathT, mode: str = "rb", buffering: int = -1) -> _twinfs.PathFile:  # type: ignore[override]  # what it gives is for the methods below alone
         """Opens a file, for the methods below.
 
-        `mode` is one of rb, wb, ab, r+b, w+b, xb; `buffering` is taken and not needed. The reason is by
-        mode FileNotFoundError, also for the directory above, FileExistsError, IsADirectoryError;
-        ValueError for another mode; BlockingIOError where files are atomic and another writer holds it.
+        `mode` is one of rb, wb, ab, r+b, w+b, xb; `buffering` is taken and not needed. The reason
+        is by mode FileNotFoundError, also for the directory above, FileExistsError,
+        IsADirectoryError; ValueError for another mode; BlockingIOError where files are atomic and
+        another writer holds it.
         """
         return await self._do(self._io.open(self._place(path), mode))
 
@@ -235,8 +234,8 @@ class _OverTwinfs(AbstractPathIO[_PathT], Generic[_PathT]):
 
 def _raw(file: Any) -> _twinfs.PathFile:
     """What `_open` gave, whether it came in a context or not."""
-    raw: _twinfs.PathFile = file.file if isinstance(file, AsyncPathIOContext) else file
-    return raw
+    raw: Any = file.file if isinstance(file, AsyncPathIOContext) else file
+    return raw  # type: ignore[no-any-return]  # a subclass that opens another kind reads it, too
 
 
 async def _within(seconds: float | None, work: Awaitable[_T]) -> _T:
@@ -273,7 +272,7 @@ class PathIO(_OverTwinfs[Path]):
 
 
 class AsyncPathIO(_OverTwinfs[Path]):
-    """Local files, by twinfs's workers: nothing blocks the loop, and `timeout` bounds each operation.
+    """Local files, by twinfs's workers: the loop is never blocked, `timeout` bounds each operation.
 
     With an `executor` its threads do the work instead. Files are written in place, or with
     `atomic=True` whole, as those of `PathIO`.
@@ -309,9 +308,9 @@ class AsyncPathIO(_OverTwinfs[Path]):
 class MemoryPathIO(_OverTwinfs[PurePosixPath]):
     """Files in memory, for tests and for speed. `timeout` is taken and not used.
 
-    `state` is the tree: that of another one, to share it (`PathIONursery` does that), or a twinfs file
-    system `memory://`. A list of aioftp's nodes is copied into a fresh tree. Relative paths start at
-    `cwd`.
+    `state` is the tree: that of another one, to share it (`PathIONursery` does that), or a twinfs
+    file system `memory://`. A list of aioftp's nodes is copied into a fresh tree. Relative paths
+    start at `cwd`.
     """
 
     class Stats(NamedTuple):
@@ -353,19 +352,21 @@ class MemoryPathIO(_OverTwinfs[PurePosixPath]):
 
     @universal_exception
     async def stat(self, path: PurePosixPath) -> MemoryPathIO.Stats:  # type: ignore[override]
-        """Size, times, links and mode of what stands at the path. The reason is FileNotFoundError."""
+        """Size, times, links and mode of what stands at the path; see `TwinPathIO.stat`."""
         found = await self._io.stat(self._place(path))
-        return MemoryPathIO.Stats(found.st_size, found[9], found[8], found.st_nlink, found.st_mode)
+        changed, modified = int(found.st_ctime), int(found.st_mtime)
+        return MemoryPathIO.Stats(found.st_size, changed, modified, found.st_nlink, found.st_mode)
 
     def __repr__(self) -> str:
         return repr(self.fs)
 
 
 class TwinPathIO(_OverTwinfs[PurePosixPath]):
-    """Any twinfs file system; `timeout` bounds each operation. `pathio_factory` makes it for a server.
+    """Any twinfs file system; `timeout` bounds each operation.
 
-    Paths are places in the file system, `.` and `/` its root. Where the store can, files are written
-    in place; with `atomic=True`, and over other stores, they appear whole when they are closed.
+    `pathio_factory` makes it for a server. Paths are places in the file system, `.` and `/` its
+    root. Where the store can, files are written in place; with `atomic=True`, and over other
+    stores, they appear whole when they are closed.
     """
 
     def __init__(
@@ -379,7 +380,9 @@ class TwinPathIO(_OverTwinfs[PurePosixPath]):
     ) -> None:
         fs = state if state is not None else fs
         if fs is None:
-            raise TypeError("no file system: TwinPathIO(fs=...), or pathio_factory(...) for a server")
+            raise TypeError(
+                "no file system: TwinPathIO(fs=...), or pathio_factory(...) for a server"
+            )
         self.fs: _FileSystem = fs if isinstance(fs, _FileSystem) else AsyncFileSystem(fs)
         super().__init__(timeout, connection, atomic=atomic)
 
