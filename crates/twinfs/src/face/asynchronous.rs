@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_core::Stream;
 
-use super::{file_methods, fs_methods};
+use super::{checked, file_methods, fs_methods};
 use crate::bulk::Limit;
 use crate::error::{Error, ErrorContext, ErrorKind, Operation, Result};
 use crate::logic::entries::Cursor;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{file_methods, fs_methods};
+use super::{checked, file_methods, fs_methods};
 use crate::adapters::ready;
 use crate::bulk::Limit;
 use crate::error::{Error, ErrorContext, ErrorKind, Operation, Result};

@@ -100,6 +100,7 @@ pub(crate) async fn list<S: AsyncStore>(
     path: &FsPath,
     options: &ListOptions,
 ) -> Result<S::Lister> {
+    at!(store, List, path, check::list(options))?;
     at!(store, List, path, store.list(path, options).await)
 }
 
