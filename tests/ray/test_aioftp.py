@@ -1,26 +1,13 @@
 """Path I/O classes and factories work in Ray's workers, on the files they were made for."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+import ray
 
-ray = pytest.importorskip("ray")
-aioftp = pytest.importorskip("twinfs.aioftp")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cluster() -> Iterator[None]:
-    ray.init(
-        address="local",
-        num_cpus=2,
-        include_dashboard=False,
-        object_store_memory=100 * 2**20,
-    )
-    yield
-    ray.shutdown()
+from twinfs import aioftp
 
 
 def read_with(pathio: Any, path: Any) -> bytes:
