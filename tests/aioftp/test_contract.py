@@ -45,6 +45,9 @@ def test_every_name_of_aioftp_is_here():
     for name in vars(real.pathio):
         assert hasattr(aioftp.pathio, name), name
     assert aioftp.pathio.universal_exception is real.pathio.universal_exception
+    assert aioftp.errors is real.errors
+    with pytest.raises(AttributeError):
+        aioftp.no_such_name  # noqa: B018
 
 
 def test_constructors_are_aioftps():

@@ -1,16 +1,24 @@
 """The examples of the documentation of aioftp's path I/O, with the import changed."""
 
 import asyncio
+import doctest
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 from twinfs import aioftp
+from twinfs.aioftp import _memory
 
 
 @pytest.fixture(autouse=True)
 def in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("module", [aioftp, aioftp.pathio, _memory])
+def test_the_examples_in_our_own_words_run(module):
+    result = doctest.testmod(module)
+    assert result.attempted > 0 and result.failed == 0
 
 
 def test_basic_file_operations(capsys):

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from xml.etree import ElementTree
@@ -57,12 +58,12 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def results(suite: Path) -> dict[str, "subprocess.Popen[str]"]:
+def runs(suite: Path) -> Iterator[dict[str, "subprocess.Popen[str]"]]:
     """The runs, side by side: each waits most of its time."""
     search = [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(search)}
     command = (sys.executable, "-m", "pytest", "-q", "-p", "substitute", "tests", "--timeout=60")
-    return {
+    started = {
         kind: subprocess.Popen(
             (*command, f"--junitxml={suite}/{kind}.xml"),
             cwd=suite,
@@ -73,11 +74,15 @@ def results(suite: Path) -> dict[str, "subprocess.Popen[str]"]:
         )
         for kind in KINDS
     }
+    yield started
+    for process in started.values():
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_aioftps_own_tests_pass_over(kind, suite, results):
-    output, _ = results[kind].communicate(timeout=170)
-    assert results[kind].returncode == 0, output[-8000:]
+def test_aioftps_own_tests_pass_over(kind, suite, runs):
+    output, _ = runs[kind].communicate(timeout=170)
+    assert runs[kind].returncode == 0, output[-8000:]
     counts = ElementTree.parse(suite / f"{kind}.xml").getroot().find("testsuite").attrib
     assert (int(counts["tests"]), counts["skipped"]) == (KINDS[kind], "0"), output[-2000:]

@@ -180,8 +180,7 @@ impl Pool {
             if state.queue.is_empty() {
                 state.overseer = Overseer::Asleep;
                 let asleep = |state: &mut State| state.overseer == Overseer::Asleep;
-                state =
-                    self.oversee.wait_while(state, asleep).unwrap_or_else(PoisonError::into_inner);
+                state = self.oversee.wait_while(state, asleep).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
             let seen = state.taken;

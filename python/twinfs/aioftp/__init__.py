@@ -17,6 +17,8 @@
 given.
 """
 
+from typing import Any as _Any
+
 try:
     import aioftp as _aioftp
 except ImportError as error:
@@ -48,3 +50,8 @@ __all__ = (  # noqa: PLE0604  # aioftp's are strings, too
     "pathio",
     "pathio_factory",
 )
+
+
+def __getattr__(name: str) -> _Any:
+    """What is not ours is aioftp's: its modules, too."""
+    return getattr(_aioftp, name)
