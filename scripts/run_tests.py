@@ -71,6 +71,8 @@ def registered(soak: bool) -> Iterator[Runner]:
     )
     if (ROOT / "python").is_dir():
         yield from python_package(target, soak)
+    if (ROOT / "tests" / "aioftp").is_dir():
+        yield pytest("aioftp", "3.12", target, soak, target / "wheels")
     if (ROOT / "tests" / "kodosumi").is_dir():
         # kodosumi imports on Python 3.12 and newer only.
         wheels = target / "wheels" if (ROOT / "python").is_dir() else None
