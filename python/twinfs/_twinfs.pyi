@@ -56,6 +56,7 @@ __all__ = [
     "Handle",
     "Listing",
     "Metadata",
+    "Objects",
     "Operation",
     "PathFile",
     "PathIo",
