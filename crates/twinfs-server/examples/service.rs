@@ -62,7 +62,8 @@ struct Text {
 }
 
 /// Works through `in/`, several files at once; `ranked` is how many words to rank.
-pub async fn run(ranked: usize, tracer: &Tracer) -> Outcome<String> {
+#[expect(clippy::disallowed_methods, reason = "the work is the service's own, and so is the runtime")]
+pub(crate) async fn run(ranked: usize, tracer: &Tracer) -> Outcome<String> {
     let run = tracer.fs()?;
     let paths: Vec<String> = run.ls("in").await?.into_iter().map(|file| file.path).collect();
     println!("[action] {} files to work through", paths.len());
@@ -332,7 +333,7 @@ fn write_csv<const N: usize>(path: &Path, header: &[&str; N], rows: &[&[String; 
 }
 
 /// Runs the service on a folder; what it delivers goes to another one.
-pub async fn try_it(files: &str, results: &str) -> Outcome<String> {
+pub(crate) async fn try_it(files: &str, results: &str) -> Outcome<String> {
     let secret = b"known to this process alone";
     let mut config = Config::new(Fs::memory(), secret);
     config.listen = "127.0.0.1:0".into();
