@@ -10,6 +10,7 @@ SYNC = "twinfs.SyncFileSystem"
 PLAIN = "plain open() and read()"
 REAL = "real client, real server"
 OURS = "twinfs client, twinfs server"
+AIOFS = "aiofs OsFileSystem"
 LINE = "twinfs command line, twinfs server"
 
 
@@ -67,6 +68,19 @@ class Workload:
     reference: str
     text: str
     goals: tuple[Goal, ...] = ()
+
+
+OUR_OBJECTS = "twinfs.proxystore.FileConnector"
+RAW_OBJECTS = "plain write, rename, read, unlink"
+
+
+def small_objects(_verb: str, _size: str) -> tuple[Goal, ...]:
+    their = at_most(OUR_OBJECTS, 0.6, "proxystore FileConnector")
+    return their, at_most(OUR_OBJECTS, 1, RAW_OBJECTS)
+
+
+def large_objects(verb: str, _size: str) -> tuple[Goal, ...]:
+    return (at_most(OUR_OBJECTS, 1, RAW_OBJECTS),) if verb == "get" else ()
 
 
 WORKLOADS = (
@@ -297,6 +311,46 @@ WORKLOADS = (
             at_most(ASYNC, 0.8, "plain os.scandir() with stat()"),
         ),
     ),
+    *(
+        Workload(
+            f"python_objects_{verb}_{size}",
+            "python",
+            f"objects_{size}",
+            f"Python: objects of {words}, {said}",
+            "object",
+            RAW_OBJECTS,
+            text,
+            goals(verb, size),
+        )
+        for size, words, goals in (
+            ("1k", "1 KiB", small_objects),
+            ("100k", "100 KiB", small_objects),
+            ("10m", "10 MiB", large_objects),
+        )
+        for verb, said, text in (
+            (
+                "put",
+                "put",
+                "One after the other, each under a key of its own. Ours and the plain way are "
+                "atomic; ours has a checksum, too.",
+            ),
+            ("get", "got", "One after the other, by their keys. Ours are held against a checksum."),
+            ("evict", "evicted", "One after the other. Ours removes the folder of the last one, too."),
+        )
+    ),
+    *(
+        Workload(
+            f"python_objects_{verb}_batch",
+            "python",
+            "objects_batch",
+            f"Python: 1,000 objects of 1 KiB {said} in one call",
+            "object",
+            RAW_OBJECTS,
+            "Redis is a real server on the loopback address, without a disk.",
+            (at_most(OUR_OBJECTS, 1, "proxystore RedisConnector"),),
+        )
+        for verb, said in (("put", "put"), ("get", "got"))
+    ),
     Workload(
         "python_start",
         "python",
@@ -359,6 +413,42 @@ WORKLOADS = (
         "real client",
         "Nothing is requested.",
         (at_most("twinfs client", 1000),),
+    ),
+    Workload(
+        "aiofs_read",
+        "aiofs",
+        "read",
+        "aiofs: whole 4 KiB files read",
+        "file",
+        AIOFS,
+        "2,000 files, 32 in flight, each in `async with fs.open(name)`.",
+    ),
+    Workload(
+        "aiofs_write",
+        "aiofs",
+        "write",
+        "aiofs: whole 4 KiB files written over the last ones",
+        "file",
+        AIOFS,
+        "As above, with mode `w`. Ours are atomic and keep out other writers; theirs are in place.",
+    ),
+    Workload(
+        "aiofs_update",
+        "aiofs",
+        "update",
+        "aiofs: 4 KiB files read and written again",
+        "file",
+        AIOFS,
+        "As above, with mode `r+`.",
+    ),
+    Workload(
+        "aiofs_lines",
+        "aiofs",
+        "lines",
+        "aiofs: many small writes to one file",
+        "write",
+        AIOFS,
+        "10,000 writes of 100 bytes in one context.",
     ),
 )
 

@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +25,8 @@ from runner import Runner
 WORKSPACE = ("--workspace", "--all-features", "--locked")
 LINTERS = ROOT / ".venv" / "lint" / "bin"
 NEED_LINTERS = ("venv", "lint", "any", "scripts/lint-requirements.txt")
+# Node.js, and what the web page is built and tested with.
+NEED_WEB = ("web",)
 # What the tests in tests/kodosumi need is what kodosumi's own server needs.
 NEED_KODOSUMI = (
     *("venv", "kodosumi-3.12", "3.12"),
@@ -46,12 +48,19 @@ def registered(soak: bool) -> Iterator[Runner]:
     """Every runner of this repository, in the order they run. A part not there has none."""
     target = target_directory()
     yield from source_checks()
-    # Compiles what all later runners run: tests, examples, benches, target/debug/twinfs.
+    if (ROOT / "web" / "package.json").exists():
+        yield Runner("web", "test", [("scripts/web.sh",)], [NEED_WEB])
+    # Compiles what all later runners run: tests, examples, benches, and target/debug/twinfs, with
+    # the web page in it if that was built.
     build = ("cargo", "build", *WORKSPACE, "--all-targets")
     yield Runner("build", "test", [build], minutes=25)
     yield nextest(target, soak)
+    if examples := sorted((ROOT / "crates" / "twinfs" / "examples").glob("*.rs")):
+        programs = [(str(target / "debug" / "examples" / path.stem),) for path in examples]
+        yield Runner("examples", "test", programs)
     doctests = ("cargo", "test", *WORKSPACE, "--doc")
     yield Runner("doctest", "test", [doctests], minutes=15, skips=reports.skips_in_libtest)
+    yield examples(target)
     if (ROOT / "examples" / "third-party-store").is_dir():
         yield third_party_store(target)
     clippy = ("cargo", "clippy", *WORKSPACE, "--all-targets", "--", "-D", "warnings")
@@ -68,9 +77,14 @@ def registered(soak: bool) -> Iterator[Runner]:
         wheels = target / "wheels" if (ROOT / "python").is_dir() else None
         yield pytest("kodosumi", "3.12", target, soak, wheels)
         yield kodosumi_server()
+        if (ROOT / "tests" / "ray").is_dir():
+            also = ("tests/kodosumi/requirements.txt",)
+            yield pytest("ray", "3.12", target, soak, wheels, also)
+    if (ROOT / "tests" / "aiofs").is_dir():
+        # aiofs itself, which they are compared with, installs on Python 3.13 and newer only.
+        yield pytest("aiofs", "3.13", target, soak, target / "wheels")
     if (ROOT / "web" / "package.json").exists():
-        npm = (("npm", "ci", "--no-audit", "--no-fund"), ("npm", "run", "lint"))
-        yield Runner("eslint", "lint", npm, minutes=10, directory=ROOT / "web")
+        yield from web_page(target)
 
 
 def source_checks() -> Iterator[Runner]:
@@ -140,6 +154,14 @@ def nextest_skips(junit: Path, soak: bool, _log: str) -> list[Skip]:
     return skips
 
 
+def examples(target: Path) -> Runner:
+    """Every example of the library, run to its end."""
+    sources = sorted((ROOT / "crates" / "twinfs" / "examples").glob("*.rs"))
+    build = ("cargo", "build", *WORKSPACE, "--examples")
+    runs = [(str(target / "debug" / "examples" / source.stem),) for source in sources]
+    return Runner("examples", "test", [build, *runs], minutes=10)
+
+
 def third_party_store(target: Path) -> Runner:
     """A crate of its own, as a stranger would write it: only the target folder is shared.
 
@@ -176,6 +198,30 @@ def python_package(target: Path, soak: bool) -> Iterator[Runner]:
     if (ROOT / "tests" / "python").is_dir():
         for version in ("3.11", "3.12", "3.13"):
             yield pytest("python", version, target, soak, wheels)
+    if (ROOT / "tests" / "proxystore").is_dir():
+        yield pytest("proxystore", "3.12", target, soak, wheels)
+
+
+def web_page(target: Path) -> Iterator[Runner]:
+    """The web page's sources, and the page in a browser, served by the binary that is there."""
+    web = ROOT / "web"
+    lint = ("npm", "run", "lint")
+    yield Runner("eslint", "lint", [lint], [NEED_WEB], directory=web)
+    junit = target / "test-logs" / "page.xml"
+    yield Runner(
+        "page",
+        "test",
+        [("npx", "--no-install", "playwright", "test", "--reporter=list,junit")],
+        [("packages", "chromium"), NEED_WEB],
+        minutes=15,
+        environment={
+            "PLAYWRIGHT_JUNIT_OUTPUT_FILE": str(junit),
+            "TWINFS_BIN": str(target / "debug" / "twinfs"),
+        },
+        directory=web,
+        makes=[junit],
+        skips=lambda _: reports.skips_in_junit(junit),
+    )
 
 
 def install_wheel(environment: str, wheels: Path) -> tuple[str, ...]:
@@ -185,12 +231,17 @@ def install_wheel(environment: str, wheels: Path) -> tuple[str, ...]:
 
 
 def pytest(
-    group: str, version: str, target: Path, soak: bool, wheels: Path | None = None
+    group: str,
+    version: str,
+    target: Path,
+    soak: bool,
+    wheels: Path | None = None,
+    also: Sequence[str] = (),
 ) -> Runner:
     """The tests in tests/GROUP on one Python, in an environment with what that group lists."""
     name = f"{group}-{version}"
     own = f"tests/{group}/requirements.txt"
-    requirements = ["tests/requirements.txt", *([own] if (ROOT / own).exists() else [])]
+    requirements = ["tests/requirements.txt", *also, *([own] if (ROOT / own).exists() else [])]
     junit = target / ("soak-reports" if soak else "test-logs") / f"{name}.xml"
     run = (
         *(str(ROOT / ".venv" / name / "bin" / "python"), "-m", "pytest", f"tests/{group}"),

@@ -8,7 +8,7 @@ use twinfs::registry::{self, StoreOptions};
 use twinfs::{AnyStore, AsyncFace, DynStore, Fs};
 
 use crate::errors::Outcome;
-use crate::executor::{run_in_place, run_waiting, work};
+use crate::executor::{self, run_in_place, run_waiting, work};
 use crate::operation::Operation;
 use crate::results::Deliver;
 
@@ -17,7 +17,7 @@ use crate::results::Deliver;
 /// | way | sync method | asyncio method |
 /// |---|---|---|
 /// | in place: memory | in the calling thread | where it is awaited |
-/// | pool: local disk | in the calling thread, the interpreter lock released; long ones on workers | on a worker |
+/// | pool: local disk | in the calling thread, the interpreter lock released; long ones on workers | where it is awaited, if what it asks for is cached; else on a worker |
 /// | woken: async stores | on a worker, while the calling thread waits | on a worker |
 #[derive(Clone)]
 pub(crate) struct Engine {
@@ -96,5 +96,24 @@ impl Way {
         future: impl Future<Output = Outcome<T>> + Send + 'static,
     ) -> Operation {
         Operation::new(name, self == Self::InPlace, work(future))
+    }
+
+    /// Makes an operation for an asyncio method that can be attempted without waiting.
+    pub(crate) fn attempted<A, T, F>(
+        self,
+        name: &'static str,
+        arguments: A,
+        attempt: impl FnMut(Python<'_>, &mut A) -> Option<T> + Send + 'static,
+        begin: impl FnOnce(A) -> F + Send + 'static,
+    ) -> Operation
+    where
+        A: Send + 'static,
+        T: Deliver,
+        F: Future<Output = Outcome<T>> + Send + 'static,
+    {
+        match self {
+            Self::Pool => Operation::attempted(name, executor::attempt(arguments, attempt, begin)),
+            Self::InPlace | Self::Woken => self.operation(name, begin(arguments)),
+        }
     }
 }

@@ -325,6 +325,37 @@ pub fn for_each(count: usize, grain: usize, body: impl Fn(usize) + Send + Sync +
     }
 }
 
+/// As [`for_each`], for a body that borrows; `false` if it panicked.
+pub(crate) fn for_each_borrowed(count: usize, grain: usize, body: &(dyn Fn(usize) + Sync)) -> bool {
+    struct Body(*const (dyn Fn(usize) + Sync));
+    // SAFETY: the pointer is to something that may be called from any thread.
+    unsafe impl Send for Body {}
+    // SAFETY: as above.
+    unsafe impl Sync for Body {}
+    impl Body {
+        /// # Safety
+        /// What it points to must be alive.
+        unsafe fn call(&self, index: usize) {
+            // SAFETY: said by the caller.
+            unsafe { (*self.0)(index) }
+        }
+    }
+
+    // SAFETY: only the lifetime is another one, and a pointer has none.
+    let body: &'static (dyn Fn(usize) + Sync) = unsafe { std::mem::transmute(body) };
+    let (body, panicked) = (Body(body), Arc::new(AtomicBool::new(false)));
+    let seen = Arc::clone(&panicked);
+    for_each(count, grain, move |index| {
+        // SAFETY: `for_each` returns when all indices are done, also where the body panics, since that
+        // is caught here; a helper that starts later finds no index left and calls nothing.
+        let called = catch_unwind(AssertUnwindSafe(|| unsafe { body.call(index) }));
+        if called.is_err() {
+            seen.store(true, Ordering::Release);
+        }
+    });
+    !panicked.load(Ordering::Acquire)
+}
+
 struct Crew<F> {
     next: AtomicUsize,
     working: Mutex<usize>,

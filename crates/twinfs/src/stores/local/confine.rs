@@ -25,6 +25,8 @@ const MAX_LINKS: usize = 40;
 /// How often the kernel is asked again when a rename elsewhere disturbed a lookup through `..`.
 const MAX_DISTURBED: usize = 64;
 const CONFINED: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
+/// Confined, from the kernel's cache of names, and not onto another mount.
+const CACHED: ResolveFlags = CONFINED.union(ResolveFlags::CACHED).union(ResolveFlags::NO_XDEV);
 
 /// The root directory of a store.
 pub(super) struct Root {
@@ -107,6 +109,15 @@ impl Root {
             }
         }
         walk(dir, path, flags)
+    }
+
+    /// As [`open_at`](Self::open_at), if that needs no waiting; only where the kernel confines.
+    pub(super) fn open_cached(&self, path: &[u8], flags: OFlags) -> Sys<OwnedFd> {
+        if self.lookup == Lookup::Walk {
+            return Err(Errno::NOSYS);
+        }
+        let path = if path.is_empty() { b"." } else { path };
+        rustix::fs::openat2(&self.dir, path, flags, Mode::empty(), CACHED)
     }
 
     /// Opens a directory for listing, locking and syncing. Every call gives a descriptor with locks

@@ -192,14 +192,16 @@ impl Wire {
             // A file there would come with all its bytes; the first tells that it is one.
             Ok(if top { request } else { request.header(header::RANGE, "bytes=0-0") })
         };
-        let response = http::send(Retry::Idempotent, request).await?;
-        if is_listing(&response) {
-            let response = http::expect(response, &[200]).await?;
-            let body = http::body(response, MAX_LISTING_BYTES).await?;
-            return parse(&body).map(Listing::Directory);
-        }
-        let response = http::expect(response, &[200, 206, 416]).await?;
-        Ok(Listing::File(head_of(&response)))
+        http::exchange(Retry::Idempotent, request, |response| async move {
+            if is_listing(&response) {
+                let response = http::expect(response, &[200]).await?;
+                let body = http::body(response, MAX_LISTING_BYTES).await?;
+                return parse(&body).map(Listing::Directory);
+            }
+            let response = http::expect(response, &[200, 206, 416]).await?;
+            Ok(Listing::File(head_of(&response)))
+        })
+        .await
     }
 
     /// What the headers say of a path.
@@ -216,6 +218,18 @@ impl Wire {
         range: ByteRange,
         version: Option<&Version>,
     ) -> Result<Response> {
+        self.take(path, range, version, |response| async { Ok(response) }).await
+    }
+
+    /// As [`get`](Self::get), and takes in what is wanted of the answer; where the connection breaks
+    /// meanwhile, it asks anew.
+    pub(crate) async fn take<T, F: Future<Output = Result<T>>>(
+        &self,
+        path: &FsPath,
+        range: ByteRange,
+        version: Option<&Version>,
+        take: impl Fn(Response) -> F,
+    ) -> Result<T> {
         let url = self.url_of(path);
         let request = || {
             let mut request = self.request(Method::GET, &url)?;
@@ -227,7 +241,11 @@ impl Wire {
                 None => request,
             })
         };
-        http::expect(http::send(Retry::Idempotent, request).await?, &[200, 206, 416]).await
+        let take = &take;
+        http::exchange(Retry::Idempotent, request, |response| async move {
+            take(http::expect(response, &[200, 206, 416]).await?).await
+        })
+        .await
     }
 
     /// Writes a whole file. `body` gives the bytes and their number, and is called for every try.
@@ -294,9 +312,12 @@ impl Wire {
         }
         let url = format!("{}/init_batch", self.base);
         let request = || Ok(self.request(Method::POST, &url)?.header(header::CONTENT_LENGTH, 0));
-        let response = http::expect(http::send(Retry::Idempotent, request).await?, &[201]).await?;
-        let limit = http::header(response.headers(), MAX_CHUNK_HEADER).and_then(|limit| limit.parse().ok());
-        Ok((answer::<Answer>(response).await?.batch_id, limit.filter(|limit| *limit > 0)))
+        http::exchange(Retry::Idempotent, request, |response| async move {
+            let response = http::expect(response, &[201]).await?;
+            let limit = http::header(response.headers(), MAX_CHUNK_HEADER).and_then(|text| text.parse().ok());
+            Ok((answer::<Answer>(response).await?.batch_id, limit.filter(|limit| *limit > 0)))
+        })
+        .await
     }
 
     /// Begins the upload of one file; gives its id.
@@ -315,8 +336,11 @@ impl Wire {
         let question = Question { filename, total_chunks, batch_id };
         // Sent twice it begins a second session, which nobody completes and the server drops in time.
         let request = || Ok(self.request(Method::POST, &url)?.json(&question));
-        let response = http::expect(http::send(Retry::Idempotent, request).await?, &[201]).await?;
-        Ok(answer::<Answer>(response).await?.upload_id)
+        http::exchange(Retry::Idempotent, request, |response| async move {
+            let answer: Answer = answer(http::expect(response, &[201]).await?).await?;
+            Ok(answer.upload_id)
+        })
+        .await
     }
 
     /// Sends one chunk, once: the upload decides what to send after a failure.
@@ -355,13 +379,16 @@ impl Wire {
     /// Which chunks the server has; `None` where it cannot say.
     pub(crate) async fn received(&self, upload_id: &str) -> Result<Option<Received>> {
         let url = format!("{}/status/{}", self.base, utf8_percent_encode(upload_id, SEGMENT));
-        let response = http::send(Retry::Idempotent, || self.request(Method::GET, &url)).await?;
-        match response.status().as_u16() {
-            200 => answer(response).await.map(Some),
-            // A server without this route takes it for the directory of a run: 400 or 404.
-            400 | 404 | 405 => Ok(None),
-            _ => Err(http::HttpStatus::read(response).await.into_error()),
-        }
+        let request = || self.request(Method::GET, &url);
+        http::exchange(Retry::Idempotent, request, |response| async move {
+            match response.status().as_u16() {
+                200 => answer(response).await.map(Some),
+                // A server without this route takes it for the directory of a run: 400 or 404.
+                400 | 404 | 405 => Ok(None),
+                _ => Err(http::HttpStatus::read(response).await.into_error()),
+            }
+        })
+        .await
     }
 
     /// Makes files of these uploads in the run's `out`; one answer an upload, in their order.
