@@ -207,11 +207,12 @@ class Session:
         self.sizes = sizes
         self.content = os.urandom(MIB) * (sizes.large // MIB)
 
-    def lay(self) -> None:
-        self.ftp.mkd("small")
-        for index in range(self.sizes.files):
-            self.ftp.storbinary(f"STOR small/f{index}", io.BytesIO(self.content[:SMALL]))
-        self.ftp.storbinary("STOR large", io.BytesIO(self.content), blocksize=MIB)
+    def lay(self, workload: str) -> None:
+        if workload.endswith("large"):
+            self.stor_large()
+        else:
+            self.ftp.mkd("small")
+            self.stor_small()
 
     def retrieve(self, path: str) -> int:
         total = 0
@@ -254,7 +255,7 @@ def sessions(
             home = folder / f"server-{kind.name.replace(' ', '-')}-{workload}"
             home.mkdir()
             session = Session(stack.enter_context(serve(kind, home)), sizes)
-            session.lay()
+            session.lay(workload)
             contest.enter(kind.name, getattr(session, workload))
         return contest.run(runner, sizes.rounds)[TIME]
 
@@ -265,9 +266,7 @@ WORKLOADS = (*CALLS, *SESSIONS)
 
 
 def versions() -> dict[str, str]:
-    packages = ("aioftp", "twinfs")
-    found = {p: importlib.metadata.version(p) for p in packages if importlib.util.find_spec(p)}
-    return {"python": sys.version.split()[0], **found}
+    return {"python": sys.version.split()[0], "aioftp": importlib.metadata.version("aioftp")}
 
 
 def main() -> None:

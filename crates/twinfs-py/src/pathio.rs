@@ -191,6 +191,11 @@ impl PathIo {
         self.on("stat", path, |io, path| async move { io.stat(path).await.map(Stat) })
     }
 
+    /// Size, times in seconds (inode, then content), links and mode of what stands at a path.
+    fn facts(&self, path: PathText) -> Operation {
+        self.on("facts", path, |io, path| async move { io.stat(path).await.map(Facts) })
+    }
+
     /// Moves a file or directory; the directory above the destination must be there.
     fn rename(&self, source: PathText, destination: PathText) -> Operation {
         let names = self.names;
@@ -235,6 +240,30 @@ fn node_object(py: Python<'_>, node: &TreeNode) -> PyResult<Py<PyAny>> {
     (node.name.as_str(), seconds(nanoseconds(node.modified)), content).into_py_any(py)
 }
 
+/// What stands at a path, in the few numbers that a server needs.
+struct Facts(Metadata);
+
+impl Deliver for Facts {
+    fn deliver(&mut self, py: Python<'_>, _until: Option<Instant>) -> Delivery {
+        let [modified, changed] = times(&self.0).map(|time| time.div_euclid(1_000_000_000));
+        let facts = (self.0.len, changed, modified, self.0.links.unwrap_or(1), mode_of(&self.0));
+        Delivery::Done(facts.into_py_any(py))
+    }
+}
+
+/// When the content and the inode last changed, in nanoseconds. A store that knows one of the two
+/// gives it for both.
+fn times(metadata: &Metadata) -> [i64; 2] {
+    let known = [metadata.modified.or(metadata.changed), metadata.changed.or(metadata.modified)];
+    known.map(|time| time.map_or(0, nanoseconds))
+}
+
+/// Type and permissions, as `st_mode` has them.
+fn mode_of(metadata: &Metadata) -> u32 {
+    let permissions = metadata.mode.unwrap_or(if metadata.is_dir() { 0o777 } else { 0o666 });
+    file_type(metadata.kind) | (permissions & 0o7777)
+}
+
 /// What stands at a path, as an `os.stat_result`.
 struct Stat(Metadata);
 
@@ -250,16 +279,12 @@ fn file_type(kind: EntryKind) -> u32 {
 
 impl Deliver for Stat {
     fn deliver(&mut self, py: Python<'_>, _until: Option<Instant>) -> Delivery {
-        let (is_dir, metadata) = (self.0.is_dir(), &self.0);
-        let permissions = metadata.mode.unwrap_or(if is_dir { 0o777 } else { 0o666 });
-        let mode = file_type(metadata.kind) | (permissions & 0o7777);
-        // A store that knows one of the two times gives it for both.
-        let modified = metadata.modified.or(metadata.changed).map_or(0, nanoseconds);
-        let changed = metadata.changed.or(metadata.modified).map_or(0, nanoseconds);
+        let metadata = &self.0;
+        let [modified, changed] = times(metadata);
         // As `stat(2)` has them: inode, device, owner and group are nothing that a store knows.
         let links = metadata.links.and_then(|links| i64::try_from(links).ok()).unwrap_or(1);
         let size = i64::try_from(metadata.len).unwrap_or(i64::MAX);
-        let numbers = [i64::from(mode), 0, 0, links, 0, 0, size];
+        let numbers = [i64::from(mode_of(metadata)), 0, 0, links, 0, 0, size];
         Delivery::Done(stat_result(py, numbers, [modified, modified, changed]))
     }
 }

@@ -353,9 +353,7 @@ class MemoryPathIO(_OverTwinfs[PurePosixPath]):
     @universal_exception
     async def stat(self, path: PurePosixPath) -> MemoryPathIO.Stats:  # type: ignore[override]
         """Size, times, links and mode of what stands at the path; see `TwinPathIO.stat`."""
-        found = await self._io.stat(self._place(path))
-        changed, modified = int(found.st_ctime), int(found.st_mtime)
-        return MemoryPathIO.Stats(found.st_size, changed, modified, found.st_nlink, found.st_mode)
+        return MemoryPathIO.Stats(*await self._io.facts(self._place(path)))
 
     def __repr__(self) -> str:
         return repr(self.fs)
