@@ -4,8 +4,10 @@
 usage: install.py packages [COMMAND...]
        install.py cargo-nextest | cargo-deny
        install.py venv NAME PYTHON [REQUIREMENTS...]
+       install.py web
 
-Cargo's tools go to .tools/bin, virtual environments to .venv/NAME; PYTHON is a version such as
+Cargo's tools go to .tools/bin, virtual environments to .venv/NAME, what the web page is built and
+tested with to web/node_modules; PYTHON is a version such as
 3.12, or "any" for the one that runs this. Debian packages are installed where this runs as root.
 The last line printed says what is there now. Exit status: 0 it is there, 3 it cannot be had on
 this machine, anything else: installing failed. `packages` installs all that scripts/packages.txt
@@ -205,6 +207,20 @@ def venv(name: str, version: str, *requirements: str) -> str:
     return f"{here.relative_to(ROOT)} with {python}"
 
 
+# Node.js's packages
+
+
+def web() -> str:
+    """Installs web/node_modules by web/package-lock.json."""
+    try:
+        run(ROOT / "scripts" / "web.sh", "--packages")
+    except subprocess.CalledProcessError as failed:
+        if failed.returncode == CANNOT_BE_HAD:
+            raise NotToBeHadError("needs node: 20.19, 22.12 or newer, with npm") from None
+        raise
+    return "web/node_modules"
+
+
 def main(arguments: list[str]) -> int:
     try:
         if arguments[:1] == ["packages"]:
@@ -213,6 +229,8 @@ def main(arguments: list[str]) -> int:
             said = cargo_tool(arguments[0])
         elif len(arguments) >= 3 and arguments[0] == "venv":
             said = venv(*arguments[1:])
+        elif arguments == ["web"]:
+            said = web()
         else:
             print(__doc__, file=sys.stderr)
             return 2

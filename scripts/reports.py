@@ -22,6 +22,9 @@ LIBTEST_RESULT = re.compile(
     r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored;", re.MULTILINE
 )
 NEXTEST_SUMMARY = re.compile(r"^\s*(Summary \[.+)$", re.MULTILINE)
+PLAYWRIGHT_COUNTS = re.compile(
+    r"^  (\d+ (?:passed|failed|flaky|skipped|did not run)\b.*)$", re.MULTILINE
+)
 PYTEST_SUMMARY = re.compile(r"^=+ (.+ in [\d.]+s.*?) =+$", re.MULTILINE)
 
 
@@ -54,6 +57,9 @@ def closing_line(text: str) -> str:
         found = pattern.findall(text)
         if found:
             return str(found[-1]).strip()
+    counts = PLAYWRIGHT_COUNTS.findall(text)
+    if counts:
+        return ", ".join(counts)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else ""
 
@@ -77,7 +83,10 @@ def skips_in_junit(junit: Path) -> list[Skip]:
         for mark in case.findall("skipped"):
             # pytest files expected failures here too, but those ran.
             if mark.get("type") != "pytest.xfail":
-                skips.append(Skip(test, mark.get("message") or "no reason given"))
+                # Playwright has the reason among the properties of the test.
+                said = case.find("properties/property[@name='skip']")
+                reason = mark.get("message") or (said is not None and said.get("value"))
+                skips.append(Skip(test, reason or "no reason given"))
     return skips
 
 

@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +25,8 @@ from runner import Runner
 WORKSPACE = ("--workspace", "--all-features", "--locked")
 LINTERS = ROOT / ".venv" / "lint" / "bin"
 NEED_LINTERS = ("venv", "lint", "any", "scripts/lint-requirements.txt")
+# Node.js, and what the web page is built and tested with.
+NEED_WEB = ("web",)
 # What the tests in tests/kodosumi need is what kodosumi's own server needs.
 NEED_KODOSUMI = (
     *("venv", "kodosumi-3.12", "3.12"),
@@ -46,7 +48,10 @@ def registered(soak: bool) -> Iterator[Runner]:
     """Every runner of this repository, in the order they run. A part not there has none."""
     target = target_directory()
     yield from source_checks()
-    # Compiles what all later runners run: tests, examples, benches, target/debug/twinfs.
+    if (ROOT / "web" / "package.json").exists():
+        yield Runner("web", "test", [("scripts/web.sh",)], [NEED_WEB])
+    # Compiles what all later runners run: tests, examples, benches, and target/debug/twinfs, with
+    # the web page in it if that was built.
     build = ("cargo", "build", *WORKSPACE, "--all-targets")
     yield Runner("build", "test", [build], minutes=25)
     yield nextest(target, soak)
@@ -66,14 +71,21 @@ def registered(soak: bool) -> Iterator[Runner]:
     )
     if (ROOT / "python").is_dir():
         yield from python_package(target, soak)
+    if (ROOT / "tests" / "aioftp").is_dir():
+        yield pytest("aioftp", "3.12", target, soak, target / "wheels")
     if (ROOT / "tests" / "kodosumi").is_dir():
         # kodosumi imports on Python 3.12 and newer only.
         wheels = target / "wheels" if (ROOT / "python").is_dir() else None
         yield pytest("kodosumi", "3.12", target, soak, wheels)
         yield kodosumi_server()
+        if (ROOT / "tests" / "ray").is_dir():
+            also = ("tests/kodosumi/requirements.txt",)
+            yield pytest("ray", "3.12", target, soak, wheels, also)
+    if (ROOT / "tests" / "aiofs").is_dir():
+        # aiofs itself, which they are compared with, installs on Python 3.13 and newer only.
+        yield pytest("aiofs", "3.13", target, soak, target / "wheels")
     if (ROOT / "web" / "package.json").exists():
-        npm = (("npm", "ci", "--no-audit", "--no-fund"), ("npm", "run", "lint"))
-        yield Runner("eslint", "lint", npm, minutes=10, directory=ROOT / "web")
+        yield from web_page(target)
 
 
 def source_checks() -> Iterator[Runner]:
@@ -183,6 +195,28 @@ def python_package(target: Path, soak: bool) -> Iterator[Runner]:
         yield pytest("proxystore", "3.12", target, soak, wheels)
 
 
+def web_page(target: Path) -> Iterator[Runner]:
+    """The web page's sources, and the page in a browser, served by the binary that is there."""
+    web = ROOT / "web"
+    lint = ("npm", "run", "lint")
+    yield Runner("eslint", "lint", [lint], [NEED_WEB], directory=web)
+    junit = target / "test-logs" / "page.xml"
+    yield Runner(
+        "page",
+        "test",
+        [("npx", "--no-install", "playwright", "test", "--reporter=list,junit")],
+        [("packages", "chromium"), NEED_WEB],
+        minutes=15,
+        environment={
+            "PLAYWRIGHT_JUNIT_OUTPUT_FILE": str(junit),
+            "TWINFS_BIN": str(target / "debug" / "twinfs"),
+        },
+        directory=web,
+        makes=[junit],
+        skips=lambda _: reports.skips_in_junit(junit),
+    )
+
+
 def install_wheel(environment: str, wheels: Path) -> tuple[str, ...]:
     python = str(ROOT / ".venv" / environment / "bin" / "python")
     pip = ("-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--force-reinstall")
@@ -190,12 +224,17 @@ def install_wheel(environment: str, wheels: Path) -> tuple[str, ...]:
 
 
 def pytest(
-    group: str, version: str, target: Path, soak: bool, wheels: Path | None = None
+    group: str,
+    version: str,
+    target: Path,
+    soak: bool,
+    wheels: Path | None = None,
+    also: Sequence[str] = (),
 ) -> Runner:
     """The tests in tests/GROUP on one Python, in an environment with what that group lists."""
     name = f"{group}-{version}"
     own = f"tests/{group}/requirements.txt"
-    requirements = ["tests/requirements.txt", *([own] if (ROOT / own).exists() else [])]
+    requirements = ["tests/requirements.txt", *also, *([own] if (ROOT / own).exists() else [])]
     junit = target / ("soak-reports" if soak else "test-logs") / f"{name}.xml"
     run = (
         *(str(ROOT / ".venv" / name / "bin" / "python"), "-m", "pytest", f"tests/{group}"),

@@ -2,26 +2,35 @@
 
 The service is an `async def run(inputs, tracer)`, as Kodosumi's are. It gets a fresh run on a
 server in this process (or at `--server`) with the files in `in/`, and what it puts into `out/` is
-delivered to `--out`.
+delivered to `--out`. If it fails, what is in `out/` by then is delivered, too; its traceback is
+shown and the exit status is 1. With `--ray` it has a Ray of its own, which ends with it.
 """
 
 import argparse
 import asyncio
 import importlib
+import importlib.util
 import inspect
 import json
+import logging
 import os
 import shutil
 import sys
 import tempfile
+import time
+import traceback
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from twinfs import SyncFileSystem, _twinfs
+from twinfs.errors import TwinfsError
 from twinfs.kodosumi import Tracer
+
+BLOCK = 1024 * 1024  # bytes of a file that are in memory at once
+INTERRUPTED = 130  # what shells expect of a program that Ctrl-C ended
 
 
 def _arguments() -> argparse.Namespace:
@@ -31,6 +40,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", metavar="DIR", type=Path, help="where out/ is delivered to")
     parser.add_argument("--inputs", metavar="JSON", default="{}", help="the inputs (an object)")
     parser.add_argument("--server", metavar="URL", help="with TWINFS_TOKEN; else one is embedded")
+    parser.add_argument("--ray", action="store_true", help="start a Ray for remote functions")
     options = parser.parse_args()
     if options.files is not None and not options.files.is_dir():
         parser.error(f"--files: {options.files} is no folder")
@@ -44,6 +54,8 @@ def _arguments() -> argparse.Namespace:
         parser.error("--inputs must be a JSON object")
     if options.server and not os.environ.get("TWINFS_TOKEN"):
         parser.error("--server needs a token in TWINFS_TOKEN; `twinfs token` prints one")
+    if options.ray and importlib.util.find_spec("ray") is None:
+        parser.error("--ray needs Ray in this Python: pip install ray")
     try:
         options.entry = _entry(options.service)
     except (ImportError, AttributeError, ValueError) as error:
@@ -78,53 +90,148 @@ def _server(url: str | None) -> Iterator[tuple[str, str]]:
         shutil.rmtree(data, ignore_errors=True)
 
 
+@contextmanager
+def _ray() -> Iterator[None]:
+    """A Ray on this machine, whatever cluster the environment names."""
+    # Trying a service is nothing to be counted; and all that remote functions say is to be seen,
+    # also what is much like the line before.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_DEDUP_LOGS", "0")
+    ray: Any = importlib.import_module("ray")
+    # Its logs and sockets go with it. A longer path would be too long for the sockets.
+    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
+    try:
+        ray.init(
+            address="local",
+            include_dashboard=False,
+            logging_level=logging.WARNING,
+            _temp_dir=folder,
+        )
+        yield
+    finally:
+        # Ray forwards what workers print a little later and cannot be asked whether it has. This is
+        # how long it waits itself where the interpreter ends.
+        time.sleep(0.5)
+        ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Progress:
+    """Carries files, and says on a terminal how far it is."""
+
+    def __init__(self, root: str, total: int) -> None:
+        self._root = root
+        self._total = total
+        self._number = 0
+
+    def carry(self, source: BinaryIO, target: BinaryIO, name: str, size: int) -> None:
+        """Copies one file, a block at a time."""
+        self._number += 1
+        done = 0
+        self._say(name, size, done)
+        while block := source.read(BLOCK):
+            target.write(block)
+            done += len(block)
+            self._say(name, size, done)
+        if self._number == self._total and sys.stderr.isatty():
+            print(file=sys.stderr)
+
+    def _say(self, name: str, size: int, done: int) -> None:
+        if sys.stderr.isatty():
+            part = f" ({done * 100 // size}%)" if done < size else ""
+            line = f"{self._root}/ {self._number} of {self._total}: {ascii(name)[1:-1]}{part}"
+            print(f"\r\x1b[K{line}", end="", flush=True, file=sys.stderr)
+
+
 def _copy(files: Path, run: SyncFileSystem) -> int:
     """Puts a folder's files into `in/`; gives how many."""
     found = [path for path in sorted(files.rglob("*")) if path.is_file()]
-    for number, path in enumerate(found, 1):
+    progress = _Progress("in", len(found))
+    for path in found:
         name = path.relative_to(files).as_posix()
-        _progress("in", number, len(found), name)
-        run.write(f"in/{name}", path.read_bytes())
+        with path.open("rb") as source, run.open(f"in/{name}", "wb") as target:
+            progress.carry(source, target, name, path.stat().st_size)
     return len(found)
 
 
-def _deliver(run: SyncFileSystem, out: Path) -> int:
-    """Brings what is in `out/` to a folder; gives how many files."""
-    found = [entry for entry in run.walk("out") if entry.is_file()] if run.exists("out") else []
-    target = SyncFileSystem(str(out.resolve()), create="true")
-    for number, entry in enumerate(found, 1):
-        name = entry.path.removeprefix("out/")
-        _progress("out", number, len(found), name)
-        target.write(name, run.read(entry.path))
-    return len(found)
+def _deliver(run: SyncFileSystem, out: Path | None) -> str:
+    """Brings what is in `out/` to a folder; says what became of it."""
+    found = [entry for entry in run.walk("out", detail=True) if entry.is_file()]
+    count = f"{len(found)} file{'' if len(found) == 1 else 's'}"
+    if out is None:
+        return f"out/: {count}, not delivered for want of --out" if found else "out/: no files"
+    progress = _Progress("out", len(found))
+    with SyncFileSystem(str(out.resolve()), create="true") as folder:
+        for entry in found:
+            name = entry.path.removeprefix("out/")
+            with run.open(entry.path, "rb") as source, folder.open(name, "wb") as target:
+                progress.carry(source, target, name, entry.size or 0)
+    return f"out/: {count} to {out}"
 
 
-def _progress(what: str, number: int, total: int, name: str) -> None:
-    if sys.stderr.isatty():
-        end = "\n" if number == total else ""
-        print(f"\r\x1b[K{what}/ {number} of {total}: {ascii(name)[1:-1]}", end=end, file=sys.stderr)
+def _call(options: argparse.Namespace, tracer: Tracer) -> Any:
+    outcome = options.entry(options.inputs, tracer)
+    return asyncio.run(_finish(outcome)) if inspect.isawaitable(outcome) else outcome
+
+
+async def _finish(outcome: Any) -> Any:
+    return await outcome
+
+
+def _show(error: BaseException) -> None:
+    """Prints the traceback of a service, from its own first line on."""
+    own = (str(Path(__file__)), str(Path(asyncio.__file__).parent))
+    trace = error.__traceback__
+    while trace and trace.tb_next and trace.tb_frame.f_code.co_filename.startswith(own):
+        trace = trace.tb_next
+    traceback.print_exception(error.with_traceback(trace))
+
+
+def _try(options: argparse.Namespace) -> int:
+    """Brings the files, calls the service, delivers; gives the exit status."""
+    ray = _ray() if options.ray else nullcontext()
+    with _server(options.server) as (url, token), ray:
+        fid = uuid.uuid4().hex
+        with SyncFileSystem(f"run+{url}/{fid}", token=token) as run:
+            if options.files is not None:
+                count = _copy(options.files, run)
+                files = f"{count} file{'' if count == 1 else 's'}"
+                print(f"in/: {files} from {options.files}", file=sys.stderr)
+            status = 0
+            try:
+                outcome = _call(options, Tracer(fid, url, token))
+                if outcome is not None:
+                    print(outcome)
+            except SystemExit as error:
+                status = _status(error.code)
+            except KeyboardInterrupt:
+                print("interrupted", file=sys.stderr)
+                status = INTERRUPTED
+            except BaseException as error:
+                _show(error)
+                print(f"{options.service} failed; what it delivered until then:", file=sys.stderr)
+                status = 1
+            print(_deliver(run, options.out), file=sys.stderr)
+    return status
+
+
+def _status(code: str | int | None) -> int:
+    """The exit status that `sys.exit(code)` means."""
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
+        return 1
+    return code or 0
 
 
 def main() -> int:
     """Runs what the command line says; gives the exit status."""
     options = _arguments()
-    with _server(options.server) as (url, token):
-        fid = uuid.uuid4().hex
-        run = SyncFileSystem(f"run+{url}/{fid}", token=token)
-        if options.files is not None:
-            print(f"in/: {_copy(options.files, run)} files from {options.files}", file=sys.stderr)
-        outcome = options.entry(options.inputs, Tracer(fid, url, token))
-        if inspect.isawaitable(outcome):
-            outcome = asyncio.run(_finish(outcome))
-        if outcome is not None:
-            print(outcome)
-        if options.out is not None:
-            print(f"out/: {_deliver(run, options.out)} files to {options.out}", file=sys.stderr)
-    return 0
-
-
-async def _finish(outcome: Any) -> Any:
-    return await outcome
+    try:
+        return _try(options)
+    except TwinfsError as error:
+        # Of the service's own errors none gets here.
+        print(f"twinfs.run: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

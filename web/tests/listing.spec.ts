@@ -148,3 +148,19 @@ test("a long list comes in pages", async ({ user: page, server, api }) => {
   await page.getByRole("link", { name: "First files" }).click();
   await expect(page.getByText("f0000 &.txt")).toBeVisible();
 });
+
+test.describe("on a small screen", () => {
+  test.use({ viewport: { width: 360, height: 740 } });
+
+  test("counts say what they count, for their columns have no headings", async ({
+    user: page,
+    api,
+  }) => {
+    await api.put("run", "in/a.txt", "x");
+    await api.put("run", "out/b.txt", "x");
+    await api.put("other", "in/a.txt", "x");
+    await page.reload();
+    await expect(page.getByRole("row", { name: /^run 2 files/ })).toBeVisible();
+    await expect(page.getByRole("row", { name: /^other 1 file\b/ })).toBeVisible();
+  });
+});

@@ -225,3 +225,18 @@ test("names that the server would refuse are refused at once", async ({ user: pa
   await expect(page.getByRole("alert")).toContainText("Its name is too long");
   await expect(page.getByRole("button", { name: "Upload 1 file" })).toBeVisible();
 });
+
+test.describe("on a small screen", () => {
+  test.use({ viewport: { width: 360, height: 740 } });
+
+  test("the words of an upload end before its buttons", async ({ user: page }) => {
+    await holdChunks(page, 4);
+    await give(page, localFile("file.bin", 8 * MIB), localFile("b", 10), localFile("c", 100));
+    await startUpload(page);
+    const words = page.locator("#upload .uppy-StatusBar-statusSecondary");
+    await expect(words).toContainText(/of 3 files uploaded.*left/);
+    const { x, width } = (await words.boundingBox()) ?? { x: NaN, width: NaN };
+    const buttons = await page.locator("#upload .uppy-StatusBar-actions").boundingBox();
+    expect(x + width).toBeLessThan(buttons?.x ?? NaN);
+  });
+});

@@ -46,6 +46,8 @@ struct Row {
     id: String,
     href: String,
     files: String,
+    /// What is counted, shown where the columns have no headings.
+    unit: &'static str,
     size: String,
     changed: Option<Date>,
 }
@@ -102,8 +104,9 @@ async fn row(fs: &Fs, run: Run) -> twinfs::Result<Row> {
         Some((files, bytes)) => (figures::count(files), figures::size(bytes)),
         None => (format!("over {}", figures::count(COUNTED as u64)), "not counted".to_owned()),
     };
+    let unit = if totals.is_some_and(|(files, _)| files == 1) { "file" } else { "files" };
     let changed = run.changed.and_then(Date::of);
-    Ok(Row { href: format!("/runs/{}", quote(&id)), id, files, size, changed })
+    Ok(Row { href: format!("/runs/{}", quote(&id)), id, files, unit, size, changed })
 }
 
 /// Number and bytes of a run's files; `None` if there are too many to count for a page.

@@ -105,7 +105,7 @@ pub(crate) enum Towards {
     Client,
 }
 
-/// A proxy that cuts every connection after so many bytes in one direction.
+/// A proxy that cuts connections after so many bytes in one direction.
 pub(crate) struct Cutter {
     pub url: String,
     cuts: Arc<AtomicU64>,
@@ -114,16 +114,28 @@ pub(crate) struct Cutter {
 }
 
 impl Cutter {
+    /// Cuts every connection.
     pub(crate) fn before(server: &Server, towards: Towards, after_bytes: u64) -> Self {
-        Self::start(server, towards, after_bytes, None)
+        Self::start(server, towards, after_bytes, u64::MAX, None)
+    }
+
+    /// Cuts the first few connections, in what the server answers.
+    pub(crate) fn first(count: u64, server: &Server, after_bytes: u64) -> Self {
+        Self::start(server, Towards::Client, after_bytes, count, None)
     }
 
     /// A proxy that cuts nothing, and gives this header of the server another name.
     pub(crate) fn hiding(server: &Server, header: &'static str) -> Self {
-        Self::start(server, Towards::Client, u64::MAX, Some(header))
+        Self::start(server, Towards::Client, u64::MAX, 0, Some(header))
     }
 
-    fn start(server: &Server, towards: Towards, after_bytes: u64, hidden: Option<&'static str>) -> Self {
+    fn start(
+        server: &Server,
+        towards: Towards,
+        after_bytes: u64,
+        mut to_cut: u64,
+        hidden: Option<&'static str>,
+    ) -> Self {
         let upstream = server.url.strip_prefix("http://").unwrap().to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -135,13 +147,14 @@ impl Cutter {
                     return;
                 }
                 let Ok(server) = TcpStream::connect(&upstream) else { continue };
+                let allowed = if to_cut > 0 { after_bytes } else { u64::MAX };
+                to_cut = to_cut.saturating_sub(1);
                 for (from, to, counted) in [
                     (&client, &server, towards == Towards::Server),
                     (&server, &client, towards == Towards::Client),
                 ] {
                     let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                    let (budget, counter) =
-                        (if counted { after_bytes } else { u64::MAX }, Arc::clone(&counter));
+                    let (budget, counter) = (if counted { allowed } else { u64::MAX }, Arc::clone(&counter));
                     thread::spawn(move || forward(from, to, budget, &counter, hidden));
                 }
             }

@@ -3,7 +3,7 @@
 use twinfs::conformance::{self, Options, Report};
 use twinfs::{ErrorKind, StoreOptions};
 
-use crate::servers::{Server, start, twinfs};
+use crate::servers::{Cutter, Server, Towards, start, twinfs};
 
 fn url(server: &Server, rest: &str) -> String {
     format!("run+{}/{rest}", server.url)
@@ -102,4 +102,53 @@ fn urls_that_name_no_run_are_refused() {
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{url}");
     }
     twinfs::blocking::Fs::connect("run+http://127.0.0.1:1/a%2Db/in/x%20y").unwrap();
+}
+
+/// The run as it is, and over a proxy that breaks the first connections inside the answers.
+fn direct_and_breaking(server: &Server, breaks: u64) -> (twinfs::blocking::Fs, twinfs::blocking::Fs, Cutter) {
+    let cutter = Cutter::first(breaks, server, 20_000);
+    let over =
+        |url: &str| twinfs::blocking::Fs::connect_with(&format!("run+{url}/run"), token(server)).unwrap();
+    (over(&server.url), over(&cutter.url), cutter)
+}
+
+#[test]
+fn what_only_asks_is_asked_again_where_the_connection_breaks_inside_the_answer() {
+    let server = twinfs();
+    let content: Vec<u8> = (0..3_000_000_u32).map(|number| (number >> 7).to_le_bytes()[0]).collect();
+    let (direct, ..) = direct_and_breaking(&server, 0);
+    direct.write("in/large", content.clone()).unwrap();
+    for number in 0..400 {
+        direct.write(format!("out/{}{number:04}", "name".repeat(20)), "").unwrap();
+    }
+    let names = |fs: &twinfs::blocking::Fs| -> Vec<String> {
+        fs.walk("out").unwrap().map(|entry| entry.unwrap().path.to_string()).collect()
+    };
+
+    let (direct, breaking, cutter) = direct_and_breaking(&server, 2);
+    assert_eq!(names(&breaking), names(&direct));
+    assert_eq!(cutter.cuts(), 2);
+    let (_, breaking, cutter) = direct_and_breaking(&server, 2);
+    assert_eq!(breaking.read("in/large").unwrap(), content);
+    assert_eq!(cutter.cuts(), 2);
+    let (_, breaking, cutter) = direct_and_breaking(&server, 2);
+    let file = breaking.open("in/large", twinfs::Mode::Read).unwrap();
+    assert_eq!(file.read_at(1_000_000, 500_000).unwrap(), content[1_000_000..1_500_000]);
+    assert_eq!(cutter.cuts(), 2);
+    let (_, _, cutter) = direct_and_breaking(&server, 2);
+    let run = twinfs::runfiles::blocking::RunFiles::new("run", &cutter.url, &server.token).unwrap();
+    assert_eq!(run.ls("out").unwrap().len(), 400);
+    assert_eq!(cutter.cuts(), 2);
+}
+
+#[test]
+fn connections_that_go_on_breaking_are_an_error_in_the_end() {
+    let server = twinfs();
+    let (direct, ..) = direct_and_breaking(&server, 0);
+    direct.write("in/large", vec![0; 100_000]).unwrap();
+    let cutter = Cutter::before(&server, Towards::Client, 20_000);
+    let fs = twinfs::blocking::Fs::connect_with(&format!("run+{}/run", cutter.url), token(&server)).unwrap();
+    let error = fs.read("in/large").unwrap_err();
+    assert_eq!((error.kind(), error.path()), (ErrorKind::Connection, Some("in/large")));
+    assert_eq!(cutter.cuts(), 4, "three pauses, four tries");
 }

@@ -330,6 +330,9 @@ macro_rules! refused {
                 if !matches!(error.kind(), $(ErrorKind::$kind)|+) {
                     return Err(Failure::error(&error, format!("{note}expected {expected}, got: ")));
                 }
+                if error.operation().is_none() {
+                    return Err(Failure::error(&error, format!("{note}it names no operation: ")));
+                }
             }
         }
     }};

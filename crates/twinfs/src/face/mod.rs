@@ -6,6 +6,14 @@
 pub(crate) mod asynchronous;
 pub(crate) mod blocking;
 
+use crate::error::{ErrorContext, Operation, Result};
+use crate::path::{FsPath, IntoFsPath};
+
+/// The path of an operation, which an error about it names.
+fn checked(path: impl IntoFsPath, operation: Operation) -> Result<FsPath> {
+    path.into_fs_path().during(operation)
+}
+
 /// Every verb of a file system, for both faces. In the text `$store` is the store; it awaits
 /// nothing but logic. The pieces of `example` are joined by `.await` on the async face.
 macro_rules! fs_methods {
@@ -18,7 +26,7 @@ macro_rules! fs_methods {
             /// out of the root), `InvalidPath`.
             example ["fs.write(\"a.txt\", \"hello\")", "?;\nassert_eq!(fs.stat(\"a.txt\")", "?.len, 5);"]
             fn stat(path: impl IntoFsPath) -> Metadata = |store| {
-                verbs::stat(store, &path.into_fs_path()?, &StatOptions::default()).await
+                verbs::stat(store, &checked(path, Operation::Stat)?, &StatOptions::default()).await
             }
 
             /// As [`stat`](Self::stat), with options: the version, too.
@@ -27,7 +35,7 @@ macro_rules! fs_methods {
             /// As [`stat`](Self::stat); `Unsupported` where the store keeps no versions.
             example ["fs.write(\"a.txt\", \"hello\")", "?;\nlet with_version = twinfs::StatOptions { version: true };\nassert!(fs.stat_with(\"a.txt\", &with_version)", "?.version.is_some());"]
             fn stat_with(path: impl IntoFsPath, options: &StatOptions) -> Metadata = |store| {
-                verbs::stat(store, &path.into_fs_path()?, options).await
+                verbs::stat(store, &checked(path, Operation::Stat)?, options).await
             }
 
             /// [`stat_with`](Self::stat_with) for many paths in one call; results in the order of the paths.
@@ -45,7 +53,7 @@ macro_rules! fs_methods {
             /// `InvalidPath`, `PermissionDenied`; never `NotFound`.
             example ["assert!(!fs.exists(\"a.txt\")", "?);"]
             fn exists(path: impl IntoFsPath) -> bool = |store| {
-                verbs::exists(store, &path.into_fs_path()?).await
+                verbs::exists(store, &checked(path, Operation::Stat)?).await
             }
 
             /// Whether a regular file is at a path.
@@ -54,7 +62,7 @@ macro_rules! fs_methods {
             /// As [`exists`](Self::exists).
             example ["assert!(!fs.is_file(\"a.txt\")", "?);"]
             fn is_file(path: impl IntoFsPath) -> bool = |store| {
-                verbs::is_file(store, &path.into_fs_path()?).await
+                verbs::is_file(store, &checked(path, Operation::Stat)?).await
             }
 
             /// Whether a directory is at a path.
@@ -63,7 +71,7 @@ macro_rules! fs_methods {
             /// As [`exists`](Self::exists).
             example ["assert!(fs.is_dir(\"/\")", "?);"]
             fn is_dir(path: impl IntoFsPath) -> bool = |store| {
-                verbs::is_dir(store, &path.into_fs_path()?).await
+                verbs::is_dir(store, &checked(path, Operation::Stat)?).await
             }
 
             /// Reads a whole file.
@@ -72,7 +80,7 @@ macro_rules! fs_methods {
             /// `NotFound`, `IsADirectory`, `NotADirectory`, `PermissionDenied`, `InvalidPath`.
             example ["fs.write(\"a.txt\", \"hello\")", "?;\nassert_eq!(fs.read(\"a.txt\")", "?, \"hello\");"]
             fn read(path: impl IntoFsPath) -> Bytes = |store| {
-                verbs::read(store, &path.into_fs_path()?, &ReadOptions::default()).await
+                verbs::read(store, &checked(path, Operation::Read)?, &ReadOptions::default()).await
             }
 
             /// Reads a range of a file, in bytes; from the end with [`ByteRange::Suffix`]. Ranges past the
@@ -83,7 +91,7 @@ macro_rules! fs_methods {
             example ["fs.write(\"a.txt\", \"hello\")", "?;\nassert_eq!(fs.read_range(\"a.txt\", 1..3)", "?, \"el\");"]
             fn read_range(path: impl IntoFsPath, range: impl Into<ByteRange> + Send) -> Bytes = |store| {
                 let options = ReadOptions { range: range.into(), if_version: None };
-                verbs::read(store, &path.into_fs_path()?, &options).await
+                verbs::read(store, &checked(path, Operation::Read)?, &options).await
             }
 
             /// Reads with options: a range, a condition on the version.
@@ -92,7 +100,7 @@ macro_rules! fs_methods {
             /// As [`read`](Self::read), and `ConditionFailed`.
             example ["fs.write(\"a.txt\", \"hello\")", "?;\nlet last = twinfs::ReadOptions { range: twinfs::ByteRange::Suffix(2), ..Default::default() };\nassert_eq!(fs.read_with(\"a.txt\", &last)", "?, \"lo\");"]
             fn read_with(path: impl IntoFsPath, options: &ReadOptions) -> Bytes = |store| {
-                verbs::read(store, &path.into_fs_path()?, options).await
+                verbs::read(store, &checked(path, Operation::Read)?, options).await
             }
 
             /// Reads many files in one call, side by side where the store gains from it; results in the
@@ -116,7 +124,7 @@ macro_rules! fs_methods {
             example ["let metadata = fs.write(\"new/folder/a.txt\", \"hello\")", "?;\nassert_eq!(metadata.len, 5);"]
             fn write<'data>(path: impl IntoFsPath, data: impl Into<Data<'data>> + Send) -> Metadata = |store| {
                 let data = data.into();
-                verbs::write(store, &path.into_fs_path()?, &data, &WriteOptions::default()).await
+                verbs::write(store, &checked(path, Operation::Write)?, &data, &WriteOptions::default()).await
             }
 
             /// As [`write`](Self::write), with a condition, durability and the treatment of missing directories.
@@ -127,7 +135,7 @@ macro_rules! fs_methods {
             example ["let if_absent = twinfs::WriteOptions::if_absent();\nfs.write_with(\"a.txt\", \"first\", &if_absent)", "?;\nlet error = fs.write_with(\"a.txt\", \"second\", &if_absent)", ".unwrap_err();\nassert_eq!(error.kind(), twinfs::ErrorKind::ConditionFailed);"]
             fn write_with<'data>(path: impl IntoFsPath, data: impl Into<Data<'data>> + Send, options: &WriteOptions) -> Metadata = |store| {
                 let data = data.into();
-                verbs::write(store, &path.into_fs_path()?, &data, options).await
+                verbs::write(store, &checked(path, Operation::Write)?, &data, options).await
             }
 
             /// As [`write_with`](Self::write_with), from parts that follow each other: a header and a body, say,
@@ -157,7 +165,7 @@ macro_rules! fs_methods {
             /// holds the path; `Unsupported` for what the store does not declare.
             example ["let mut file = fs.open(\"a.txt\", twinfs::Mode::Write)", "?;\nfile.write(b\"hello\")", "?;\nassert!(!fs.exists(\"a.txt\")", "?);\nfile.commit()", "?;\nassert_eq!(fs.read(\"a.txt\")", "?, \"hello\");"]
             fn open(path: impl IntoFsPath, options: impl Into<OpenOptions> + Send) -> File<S> = |store| {
-                let (path, options) = (path.into_fs_path()?, options.into());
+                let (path, options) = (checked(path, Operation::Open)?, options.into());
                 Ok(File::new(verbs::open(store, &path, &options).await?, path, options.mode))
             }
 
@@ -167,7 +175,7 @@ macro_rules! fs_methods {
             /// `NotFound`; a file is listed as itself.
             example ["fs.write(\"b/c\", \"\")", "?;\nfs.write(\"a\", \"\")", "?;\nlet names: Vec<String> = fs.list(\"\")", "?.iter().map(|entry| entry.path.to_string()).collect();\nassert_eq!(names, [\"a\", \"b\"]);"]
             fn list(path: impl IntoFsPath) -> Vec<Entry> = |store| {
-                let lister = verbs::list(store, &path.into_fs_path()?, &ListOptions::default()).await?;
+                let lister = verbs::list(store, &checked(path, Operation::List)?, &ListOptions::default()).await?;
                 Cursor::new(lister, None).collect().await
             }
 
@@ -178,7 +186,7 @@ macro_rules! fs_methods {
             /// As [`list`](Self::list).
             example ["fs.write(\"b/c\", \"xyz\")", "?;\nlet options = twinfs::ListOptions { metadata: true, ..Default::default() };\nlet mut entries = fs.entries(\"b\", &options)", "?;\nlet page = entries.next_page(100)", "?;\nassert_eq!(page[0].len(), Some(3));"]
             fn entries(path: impl IntoFsPath, options: &ListOptions) -> Entries<S> = |store| {
-                let lister = verbs::list(store, &path.into_fs_path()?, options).await?;
+                let lister = verbs::list(store, &checked(path, Operation::List)?, options).await?;
                 Ok(Entries::new(Cursor::new(lister, None)))
             }
 
@@ -189,7 +197,7 @@ macro_rules! fs_methods {
             example ["fs.write(\"b/c\", \"\")", "?;\nlet all = fs.walk(\"\")", "?.collect_all()", "?;\nassert_eq!(all.len(), 2);"]
             fn walk(path: impl IntoFsPath) -> Entries<S> = |store| {
                 let options = ListOptions { depth: Depth::Recursive, ..ListOptions::default() };
-                let lister = verbs::list(store, &path.into_fs_path()?, &options).await?;
+                let lister = verbs::list(store, &checked(path, Operation::List)?, &options).await?;
                 Ok(Entries::new(Cursor::new(lister, None)))
             }
 
@@ -217,7 +225,7 @@ macro_rules! fs_methods {
             /// `AlreadyExists`, `NotFound` (the parent), `NotADirectory`.
             example ["fs.create_dir(\"a\")", "?;\nassert!(fs.is_dir(\"a\")", "?);"]
             fn create_dir(path: impl IntoFsPath) -> () = |store| {
-                verbs::create_dir(store, &path.into_fs_path()?, &verbs::MKDIR).await
+                verbs::create_dir(store, &checked(path, Operation::CreateDir)?, &verbs::MKDIR).await
             }
 
             /// Creates a directory and those above it; one that is there already is fine.
@@ -226,7 +234,7 @@ macro_rules! fs_methods {
             /// `AlreadyExists` or `NotADirectory` where a file is in the way.
             example ["fs.create_dir_all(\"a/b/c\")", "?;\nfs.create_dir_all(\"a/b/c\")", "?;"]
             fn create_dir_all(path: impl IntoFsPath) -> () = |store| {
-                verbs::create_dir(store, &path.into_fs_path()?, &verbs::MKDIR_ALL).await
+                verbs::create_dir(store, &checked(path, Operation::CreateDir)?, &verbs::MKDIR_ALL).await
             }
 
             /// Creates a directory with options.
@@ -235,7 +243,7 @@ macro_rules! fs_methods {
             /// As [`create_dir`](Self::create_dir).
             example ["fs.create_dir_with(\"a/b\", &Default::default())", "?;"]
             fn create_dir_with(path: impl IntoFsPath, options: &CreateDirOptions) -> () = |store| {
-                verbs::create_dir(store, &path.into_fs_path()?, options).await
+                verbs::create_dir(store, &checked(path, Operation::CreateDir)?, options).await
             }
 
             /// Removes a file, or a link itself.
@@ -244,7 +252,7 @@ macro_rules! fs_methods {
             /// `NotFound`, `IsADirectory`.
             example ["fs.write(\"a\", \"\")", "?;\nfs.remove(\"a\")", "?;\nassert!(!fs.exists(\"a\")", "?);"]
             fn remove(path: impl IntoFsPath) -> () = |store| {
-                verbs::remove(store, &path.into_fs_path()?, &RemoveOptions::default()).await
+                verbs::remove(store, &checked(path, Operation::Remove)?, &RemoveOptions::default()).await
             }
 
             /// As [`remove`](Self::remove), with durability.
@@ -253,7 +261,7 @@ macro_rules! fs_methods {
             /// As [`remove`](Self::remove).
             example ["fs.write(\"a\", \"\")", "?;\nfs.remove_with(\"a\", &Default::default())", "?;"]
             fn remove_with(path: impl IntoFsPath, options: &RemoveOptions) -> () = |store| {
-                verbs::remove(store, &path.into_fs_path()?, options).await
+                verbs::remove(store, &checked(path, Operation::Remove)?, options).await
             }
 
             /// Removes an empty directory.
@@ -262,7 +270,7 @@ macro_rules! fs_methods {
             /// `NotFound`, `NotADirectory`, `NotEmpty`; `InvalidInput` for the root.
             example ["fs.create_dir(\"a\")", "?;\nfs.remove_dir(\"a\")", "?;"]
             fn remove_dir(path: impl IntoFsPath) -> () = |store| {
-                verbs::remove_dir(store, &path.into_fs_path()?, &RemoveOptions::default()).await
+                verbs::remove_dir(store, &checked(path, Operation::RemoveDir)?, &RemoveOptions::default()).await
             }
 
             /// As [`remove_dir`](Self::remove_dir), with durability.
@@ -271,7 +279,7 @@ macro_rules! fs_methods {
             /// As [`remove_dir`](Self::remove_dir).
             example ["fs.create_dir(\"a\")", "?;\nfs.remove_dir_with(\"a\", &Default::default())", "?;"]
             fn remove_dir_with(path: impl IntoFsPath, options: &RemoveOptions) -> () = |store| {
-                verbs::remove_dir(store, &path.into_fs_path()?, options).await
+                verbs::remove_dir(store, &checked(path, Operation::RemoveDir)?, options).await
             }
 
             /// Removes a file, or a directory with everything in it; of the root: everything in it. Links
@@ -283,7 +291,7 @@ macro_rules! fs_methods {
             /// `NotFound`, `PermissionDenied`.
             example ["fs.write(\"a/b/c\", \"\")", "?;\nfs.remove_all(\"a\")", "?;\nassert!(!fs.exists(\"a\")", "?);"]
             fn remove_all(path: impl IntoFsPath) -> () = |store| {
-                verbs::remove_all(store, &path.into_fs_path()?, &RemoveOptions::default()).await
+                verbs::remove_all(store, &checked(path, Operation::RemoveAll)?, &RemoveOptions::default()).await
             }
 
             /// As [`remove_all`](Self::remove_all), with durability.
@@ -292,7 +300,7 @@ macro_rules! fs_methods {
             /// As [`remove_all`](Self::remove_all).
             example ["fs.write(\"a/b\", \"\")", "?;\nfs.remove_all_with(\"a\", &Default::default())", "?;"]
             fn remove_all_with(path: impl IntoFsPath, options: &RemoveOptions) -> () = |store| {
-                verbs::remove_all(store, &path.into_fs_path()?, options).await
+                verbs::remove_all(store, &checked(path, Operation::RemoveAll)?, options).await
             }
 
             /// Moves a file, link or directory. A file at the destination is replaced; missing directories
@@ -302,7 +310,7 @@ macro_rules! fs_methods {
             /// `NotFound`, `IsADirectory`, `NotADirectory`, `NotEmpty`; `InvalidInput` for a directory into itself.
             example ["fs.write(\"a\", \"1\")", "?;\nfs.rename(\"a\", \"b/c\")", "?;\nassert_eq!(fs.read(\"b/c\")", "?, \"1\");"]
             fn rename(from: impl IntoFsPath, to: impl IntoFsPath) -> () = |store| {
-                verbs::rename(store, &from.into_fs_path()?, &to.into_fs_path()?, &MoveOptions::default()).await
+                verbs::rename(store, &checked(from, Operation::Rename)?, &checked(to, Operation::Rename)?, &MoveOptions::default()).await
             }
 
             /// As [`rename`](Self::rename), with a condition on the destination, durability and the treatment of
@@ -312,7 +320,7 @@ macro_rules! fs_methods {
             /// As [`rename`](Self::rename), and `ConditionFailed`.
             example ["fs.write(\"a\", \"1\")", "?;\nfs.rename_with(\"a\", \"b\", &Default::default())", "?;"]
             fn rename_with(from: impl IntoFsPath, to: impl IntoFsPath, options: &MoveOptions) -> () = |store| {
-                verbs::rename(store, &from.into_fs_path()?, &to.into_fs_path()?, options).await
+                verbs::rename(store, &checked(from, Operation::Rename)?, &checked(to, Operation::Rename)?, options).await
             }
 
             /// Copies a file, whole, inside the store.
@@ -321,7 +329,7 @@ macro_rules! fs_methods {
             /// `NotFound`, `IsADirectory`, `NoSpace`.
             example ["fs.write(\"a\", \"1\")", "?;\nfs.copy(\"a\", \"b\")", "?;\nassert_eq!(fs.read(\"b\")", "?, \"1\");"]
             fn copy(from: impl IntoFsPath, to: impl IntoFsPath) -> Metadata = |store| {
-                verbs::copy(store, &from.into_fs_path()?, &to.into_fs_path()?, &MoveOptions::default()).await
+                verbs::copy(store, &checked(from, Operation::Copy)?, &checked(to, Operation::Copy)?, &MoveOptions::default()).await
             }
 
             /// As [`copy`](Self::copy), with a condition on the destination, durability and the treatment of
@@ -331,7 +339,7 @@ macro_rules! fs_methods {
             /// As [`copy`](Self::copy), and `ConditionFailed`.
             example ["fs.write(\"a\", \"1\")", "?;\nfs.copy_with(\"a\", \"b\", &Default::default())", "?;"]
             fn copy_with(from: impl IntoFsPath, to: impl IntoFsPath, options: &MoveOptions) -> Metadata = |store| {
-                verbs::copy(store, &from.into_fs_path()?, &to.into_fs_path()?, options).await
+                verbs::copy(store, &checked(from, Operation::Copy)?, &checked(to, Operation::Copy)?, options).await
             }
 
             /// Counts the bytes, files and directories below a path.
@@ -340,7 +348,7 @@ macro_rules! fs_methods {
             /// As [`list`](Self::list).
             example ["fs.write(\"a/b\", \"123\")", "?;\nassert_eq!(fs.disk_usage(\"\")", "?.bytes, 3);"]
             fn disk_usage(path: impl IntoFsPath) -> DiskUsage = |store| {
-                disk_usage(store, &path.into_fs_path()?).await
+                disk_usage(store, &checked(path, Operation::DiskUsage)?).await
             }
 
             /// Makes an empty staged upload: bytes on their way in that outlive handle and process, show in no
@@ -370,7 +378,7 @@ macro_rules! fs_methods {
             /// `NotFound` for the upload; otherwise as [`write_with`](Self::write_with), and the upload is kept.
             example ["let id = fs.stage(&Default::default())", "?;\nfs.publish(&id, \"empty\", &Default::default())", "?;"]
             fn publish(id: &StagedId, path: impl IntoFsPath, options: &WriteOptions) -> Metadata = |store| {
-                verbs::publish(store, id, &path.into_fs_path()?, options).await
+                verbs::publish(store, id, &checked(path, Operation::Publish)?, options).await
             }
 
             /// Removes a staged upload.
@@ -463,4 +471,59 @@ macro_rules! file_methods {
     };
 }
 
-pub(crate) use {file_methods, fs_methods};
+/// What answers without waiting, and so is the same on both faces. `$first` and `$last` stand around
+/// the lines of each example.
+macro_rules! try_methods {
+    ($bound:ident, $first:literal, $last:literal) => {
+        impl<S: $bound> Fs<S> {
+            /// Says what stands at a path, if that is known without waiting: in memory always, on local
+            /// disk where the kernel has it cached, elsewhere never.
+            ///
+            /// `None` means that it would have to wait, or would fail: [`stat`](Self::stat) says which.
+            ///
+            /// # Examples
+            /// ```
+            #[doc = $first]
+            /// assert_eq!(fs.try_stat("a.txt").map(|found| found.len), Some(5));
+            /// assert!(fs.try_stat("b.txt").is_none());
+            #[doc = $last]
+            /// ```
+            pub fn try_stat(&self, path: impl IntoFsPath) -> Option<Metadata> {
+                verbs::try_stat(&*self.store, &path.into_fs_path().ok()?, &StatOptions::default())
+            }
+
+            /// Reads a file, or a range of it, if the bytes can be had without waiting: out of memory
+            /// always, from local disk up to [`turn::MAX_BYTES`](crate::turn::MAX_BYTES) where the kernel
+            /// has them cached, elsewhere never. It is for code that must not wait, and has something
+            /// else to do meanwhile; the async face asks it by itself before it hops to another thread.
+            ///
+            /// `None` means that it would have to wait, would fail, or is longer than that:
+            /// [`read_range`](Self::read_range) says which.
+            ///
+            /// # Examples
+            /// ```
+            #[doc = $first]
+            /// assert_eq!(fs.try_read("a.txt", 1..3).unwrap(), "el");
+            /// assert!(fs.try_read("b.txt", ..).is_none());
+            #[doc = $last]
+            /// ```
+            pub fn try_read(&self, path: impl IntoFsPath, range: impl Into<ByteRange>) -> Option<Bytes> {
+                let options = ReadOptions { range: range.into(), if_version: None };
+                verbs::try_read(&*self.store, &path.into_fs_path().ok()?, &options)
+            }
+        }
+
+        impl<S: $bound> File<S> {
+            /// Fills `buf` from an offset, or as much of it as the file has, if the bytes can be had
+            /// without waiting; gives how many bytes.
+            ///
+            /// `None` means that it would have to wait, would fail, or that `buf` is longer than
+            /// [`turn::MAX_BYTES`](crate::turn::MAX_BYTES): [`read_into_at`](Self::read_into_at) says which.
+            pub fn try_read_into_at(&self, offset: u64, buf: &mut [u8]) -> Option<usize> {
+                self.inner.try_read_at(offset, buf)
+            }
+        }
+    };
+}
+
+pub(crate) use {file_methods, fs_methods, try_methods};

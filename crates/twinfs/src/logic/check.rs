@@ -3,7 +3,8 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{
-    Capabilities, Condition, Durability, Mode, OpenOptions, Publish, WriteItem, WriteOptions,
+    Capabilities, Condition, Durability, ListOptions, Mode, OpenOptions, Order, Publish, WriteItem,
+    WriteOptions,
 };
 
 fn refuse(what: &'static str) -> Result<()> {
@@ -73,6 +74,15 @@ pub(crate) fn open(caps: &Capabilities, options: &OpenOptions) -> Result<()> {
         }
         Mode::Create if !caps.if_absent => refuse("this store cannot open exclusively (xb)"),
         _ if !caps.write_handles => refuse("this store has no handles that write; use a whole write"),
+        _ => Ok(()),
+    }
+}
+
+/// Where no order is, nothing comes after anything.
+pub(crate) fn list(options: &ListOptions) -> Result<()> {
+    match (&options.start_after, options.order) {
+        (Some(_), Order::Unordered) => Err(Error::new(ErrorKind::InvalidInput)
+            .with_message("start_after needs the sorted order; leave it out, or list in order")),
         _ => Ok(()),
     }
 }

@@ -48,6 +48,18 @@ pub(crate) async fn read<S: AsyncStore>(store: &S, path: &FsPath, options: &Read
     at!(store, Read, path, store.read(path, options).await)
 }
 
+/// `stat` without waiting; `None` also for what [`stat`] would refuse.
+pub(crate) fn try_stat<S: AsyncStore>(store: &S, path: &FsPath, options: &StatOptions) -> Option<Metadata> {
+    check::version(store.capabilities(), options.version).ok()?;
+    store.try_stat(path, options)
+}
+
+/// `read` without waiting; `None` also for what [`read`] would refuse.
+pub(crate) fn try_read<S: AsyncStore>(store: &S, path: &FsPath, options: &ReadOptions) -> Option<Bytes> {
+    check::version(store.capabilities(), options.if_version.is_some()).ok()?;
+    store.try_read(path, options)
+}
+
 pub(crate) async fn read_many<S: AsyncStore>(
     store: &S,
     paths: &[FsPath],
@@ -113,6 +125,7 @@ pub(crate) async fn list<S: AsyncStore>(
     path: &FsPath,
     options: &ListOptions,
 ) -> Result<S::Lister> {
+    at!(store, List, path, check::list(options))?;
     at!(store, List, path, store.list(path, options).await)
 }
 

@@ -18,6 +18,9 @@ use crate::fork;
 
 /// How long a server may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection is kept without a request: less than servers keep it (ours a minute), so that
+/// none is sent on a connection that is being closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 /// How long a connection may be silent, in either direction.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(300);
 /// Pauses before a request is sent again; one more try than there are pauses.
@@ -63,6 +66,7 @@ fn build(secure: bool) -> Result<Client> {
         .http1_only()
         .tcp_nodelay(true)
         .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
         .read_timeout(SILENCE_TIMEOUT)
         .user_agent(concat!("twinfs/", env!("CARGO_PKG_VERSION")))
         .build()
@@ -162,19 +166,42 @@ pub(crate) enum Retry {
 /// Sends a request, and again after a pause where the connection failed and `retry` allows it. An
 /// answer, whatever its status, is an answer.
 pub(crate) async fn send(retry: Retry, request: impl Fn() -> Result<RequestBuilder>) -> Result<Response> {
+    exchange(retry, request, |response| async { Ok(response) }).await
+}
+
+/// As [`send`], and takes in what is wanted of the answer: a connection that breaks inside it has failed
+/// like any other. What `take` finds wrong with an answer is no reason to ask for another.
+pub(crate) async fn exchange<T, F: Future<Output = Result<T>>>(
+    retry: Retry,
+    request: impl Fn() -> Result<RequestBuilder>,
+    take: impl Fn(Response) -> F,
+) -> Result<T> {
     let mut pauses = BACK_OFF.into_iter();
     loop {
         let error = match request()?.send().await {
-            Ok(response) => return Ok(response),
-            Err(error) => error,
+            Ok(response) => match take(response).await {
+                Err(error) if retry == Retry::Idempotent && broke_inside(&error) => error,
+                taken => return taken,
+            },
+            Err(error) => {
+                let sent_again = error.is_connect() || retry == Retry::Idempotent && is_broken(&error);
+                if error.is_timeout() || !sent_again {
+                    return Err(failure(error));
+                }
+                failure(error)
+            }
         };
-        let again =
-            !error.is_timeout() && (error.is_connect() || retry == Retry::Idempotent && is_broken(&error));
         match pauses.next() {
-            Some(pause) if again => tokio::time::sleep(pause).await,
-            _ => return Err(failure(error)),
+            Some(pause) => tokio::time::sleep(pause).await,
+            None => return Err(error),
         }
     }
+}
+
+/// Whether it was the connection that broke while an answer came.
+fn broke_inside(error: &Error) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref::<reqwest::Error>());
+    source.is_some_and(|error| !error.is_timeout() && is_broken(error))
 }
 
 /// Whether the connection broke, as opposed to a request that could not be built.

@@ -96,6 +96,15 @@ trials! {
         }
     }
 
+    fn start_after_without_an_order_is_refused(t) needs [Files] {
+        go!(put_files(t))?;
+        for recursive in [false, true] {
+            let start_after = Some(t.at("a"));
+            let options = ListOptions { order: Order::Unordered, start_after, ..listing(recursive) };
+            refused!(t, go!(t.fs.entries(t.dir(), &options)), InvalidInput, "recursive {recursive}");
+        }
+    }
+
     fn unordered_listings_hold_the_same(t) needs [Files] {
         go!(put_files(t))?;
         for recursive in [false, true] {

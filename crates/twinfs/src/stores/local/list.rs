@@ -14,7 +14,7 @@ use super::names::{More, Names};
 use super::sweep::sweep_names;
 use super::sys::{self, Sys, fail};
 use super::version::{entry_kind, metadata};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::path::{FsPath, MAX_PATH_BYTES};
 use crate::pool;
 use crate::store::{BlockingLister, Depth, Entry, EntryKind, ListOptions, Metadata, Order};
@@ -39,11 +39,6 @@ impl Inner {
         path: &FsPath,
         options: &ListOptions,
     ) -> Result<Box<dyn BlockingLister>> {
-        if options.start_after.is_some() && options.order == Order::Unordered {
-            return Err(
-                Error::new(ErrorKind::InvalidInput).with_message("start_after needs a sorted listing")
-            );
-        }
         let mut lister = Lister {
             inner: Arc::clone(self),
             options: options.clone(),

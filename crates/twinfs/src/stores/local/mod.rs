@@ -5,6 +5,7 @@
 //! what it replaces (`publish`); a version is a token in an extended attribute with size and
 //! time (`version`).
 
+mod attempt;
 mod bulk;
 mod confine;
 mod file;
@@ -33,6 +34,7 @@ use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
 
+use self::attempt::Attempts;
 use self::confine::Root;
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::FsPath;
@@ -133,6 +135,7 @@ struct Inner {
     capabilities: Capabilities,
     /// Asked for, and the file system can.
     keeps_versions: bool,
+    attempts: Attempts,
     /// When `stage` last looked for expired uploads, in seconds since 1970.
     last_sweep: AtomicU64,
 }
@@ -163,6 +166,7 @@ impl LocalStore {
         }
         let capabilities = Capabilities { if_version: keeps_versions, ..Capabilities::all() };
         Ok(Self(Arc::new(Inner {
+            attempts: Attempts::new(&handle),
             root: handle,
             path,
             options,
@@ -216,6 +220,14 @@ impl BlockingStore for LocalStore {
 
     fn read(&self, path: &FsPath, options: &ReadOptions) -> Result<Bytes> {
         self.0.read(path, options)
+    }
+
+    fn try_stat(&self, path: &FsPath, options: &StatOptions) -> Option<Metadata> {
+        self.0.try_stat(path, options)
+    }
+
+    fn try_read(&self, path: &FsPath, options: &ReadOptions) -> Option<Bytes> {
+        self.0.try_read(path, options)
     }
 
     fn read_many(&self, paths: &[FsPath], options: &ReadOptions) -> Result<Vec<Result<Bytes>>> {

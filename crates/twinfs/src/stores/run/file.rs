@@ -129,9 +129,12 @@ impl RunFile {
         }
         let (wire, full, version) = (Arc::clone(&self.store.wire), self.full.clone(), head.version.clone());
         net::run(async move {
-            let response = wire.get(&full, ByteRange::Bounded(offset, end), version.as_ref()).await?;
-            let whole = response.status().as_u16() == 200;
-            let bytes = http::body(response, MAX_WHOLE).await?;
+            let range = ByteRange::Bounded(offset, end);
+            let answer = wire.take(&full, range, version.as_ref(), |response| async move {
+                let whole = response.status().as_u16() == 200;
+                Ok((whole, http::body(response, MAX_WHOLE).await?))
+            });
+            let (whole, bytes) = answer.await?;
             let skipped = if whole { usize::try_from(offset).map_err(|_| ErrorKind::TooLarge)? } else { 0 };
             let wanted = usize::try_from(end - offset).map_err(|_| ErrorKind::TooLarge)?;
             let has_all = bytes.len().checked_sub(skipped).is_some_and(|rest| rest >= wanted);
@@ -154,17 +157,19 @@ async fn look(store: &RunStore, full: &FsPath, mode: Mode) -> Result<Option<Foun
             _ if mode.keeps() => ByteRange::Full,
             _ => return Ok(Found { head: store.wire.head(full).await?, content: Content::Nothing }),
         };
-        let response = store.wire.get(full, range, None).await?;
-        let head = wire::head_of(&response);
-        let content = match response.status().as_u16() {
-            _ if head.is_dir => Content::Nothing,
-            200 if mode.keeps() => Content::Whole(response),
-            206 => Content::First(http::body(response, MAX_WHOLE).await?),
-            200 if head.len <= FIRST => Content::First(http::body(response, MAX_WHOLE).await?),
-            // An empty file, or a server without ranges that would send all of a large one.
-            _ => Content::Nothing,
-        };
-        Ok::<_, Error>(Found { head, content })
+        let answer = store.wire.take(full, range, None, |response| async move {
+            let head = wire::head_of(&response);
+            let content = match response.status().as_u16() {
+                _ if head.is_dir => Content::Nothing,
+                200 if mode.keeps() => Content::Whole(response),
+                206 => Content::First(http::body(response, MAX_WHOLE).await?),
+                200 if head.len <= FIRST => Content::First(http::body(response, MAX_WHOLE).await?),
+                // An empty file, or a server without ranges that would send all of a large one.
+                _ => Content::Nothing,
+            };
+            Ok(Found { head, content })
+        });
+        answer.await
     };
     match found.await {
         Ok(found) if found.head.is_dir => {

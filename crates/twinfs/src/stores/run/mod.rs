@@ -147,15 +147,18 @@ impl RunStore {
             ByteRange::Suffix(0) => (ByteRange::Bounded(0, 1), true),
             range => (range, false),
         };
-        let response = self.wire.get(&full, range, options.if_version.as_ref()).await?;
-        if !wire::is_file(&response) {
-            return Err(ErrorKind::IsADirectory.into());
+        let answer = self.wire.take(&full, range, options.if_version.as_ref(), |response| async move {
+            if !wire::is_file(&response) {
+                return Err(ErrorKind::IsADirectory.into());
+            }
+            let status = response.status().as_u16();
+            let nothing = status == 416 || is_empty;
+            Ok((status, if nothing { Bytes::new() } else { http::body(response, MAX_WHOLE).await? }))
+        });
+        let (status, bytes) = answer.await?;
+        if bytes.is_empty() {
+            return Ok(bytes);
         }
-        let status = response.status().as_u16();
-        if status == 416 || is_empty {
-            return Ok(Bytes::new());
-        }
-        let bytes = http::body(response, MAX_WHOLE).await?;
         if status == 206 || range == ByteRange::Full {
             return Ok(bytes);
         }
@@ -188,12 +191,7 @@ impl RunStore {
 
     async fn remove_here(&self, path: &FsPath) -> Result<()> {
         match self.readable(path)? {
-            Place::Below(full) if !path.is_root() => {
-                if self.wire.head(&full).await?.is_dir {
-                    return Err(ErrorKind::IsADirectory.into());
-                }
-                self.wire.delete(&full).await
-            }
+            Place::Below(full) if !path.is_root() => self.wire.delete_file(&full).await,
             _ => Err(ErrorKind::IsADirectory.into()),
         }
     }

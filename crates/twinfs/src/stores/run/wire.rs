@@ -4,6 +4,7 @@
 //! [`runfiles`](crate::runfiles) share it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -29,6 +30,8 @@ const MAX_ANSWER_BYTES: usize = 64 << 20;
 const MAX_CHUNK_HEADER: &str = "twinfs-max-chunk";
 /// The time of the last change as in a listing: `Last-Modified` has no fractions of a second.
 const MODIFIED_HEADER: &str = "twinfs-modified";
+/// What a removal is to be of.
+const ONLY_HEADER: &str = "twinfs-only";
 
 /// One file of a run, as its listing says it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -120,6 +123,8 @@ pub(crate) struct Wire {
     base: String,
     run: String,
     cookie: Option<HeaderValue>,
+    /// The server has shown that it is one of ours, by a header of ours.
+    is_ours: AtomicBool,
     pub(crate) connections: Connections,
 }
 
@@ -148,6 +153,7 @@ impl Wire {
             connections: Connections::to(&parsed),
             base: format!("{}/files", parsed.as_str().trim_end_matches('/')),
             run: utf8_percent_encode(fid, SEGMENT).to_string(),
+            is_ours: AtomicBool::new(false),
             cookie: credential(token).ok_or_else(|| invalid("the token has characters that no token has"))?,
         })
     }
@@ -169,6 +175,14 @@ impl Wire {
         url
     }
 
+    /// What the headers say of a path, and of the server.
+    fn learn(&self, response: &Response) -> Head {
+        if response.headers().contains_key(MODIFIED_HEADER) {
+            self.is_ours.store(true, Ordering::Relaxed);
+        }
+        head_of(response)
+    }
+
     /// What `path`, a directory or a file, holds; of a file, its headers.
     pub(crate) async fn list(&self, path: &FsPath) -> Result<Listing> {
         let url = self.url_of(path);
@@ -178,21 +192,23 @@ impl Wire {
             // A file there would come with all its bytes; the first tells that it is one.
             Ok(if top { request } else { request.header(header::RANGE, "bytes=0-0") })
         };
-        let response = http::send(Retry::Idempotent, request).await?;
-        if is_listing(&response) {
-            let response = http::expect(response, &[200]).await?;
-            let body = http::body(response, MAX_LISTING_BYTES).await?;
-            return parse(&body).map(Listing::Directory);
-        }
-        let response = http::expect(response, &[200, 206, 416]).await?;
-        Ok(Listing::File(head_of(&response)))
+        http::exchange(Retry::Idempotent, request, |response| async move {
+            if is_listing(&response) {
+                let response = http::expect(response, &[200]).await?;
+                let body = http::body(response, MAX_LISTING_BYTES).await?;
+                return parse(&body).map(Listing::Directory);
+            }
+            let response = http::expect(response, &[200, 206, 416]).await?;
+            Ok(Listing::File(head_of(&response)))
+        })
+        .await
     }
 
     /// What the headers say of a path.
     pub(crate) async fn head(&self, path: &FsPath) -> Result<Head> {
         let url = self.url_of(path);
         let response = http::send(Retry::Idempotent, || self.request(Method::HEAD, &url)).await?;
-        Ok(head_of(&http::expect(response, &[200]).await?))
+        Ok(self.learn(&http::expect(response, &[200]).await?))
     }
 
     /// Asks for a file, or a range of it: 200, 206, or 416 where the range is past the end.
@@ -202,6 +218,18 @@ impl Wire {
         range: ByteRange,
         version: Option<&Version>,
     ) -> Result<Response> {
+        self.take(path, range, version, |response| async { Ok(response) }).await
+    }
+
+    /// As [`get`](Self::get), and takes in what is wanted of the answer; where the connection breaks
+    /// meanwhile, it asks anew.
+    pub(crate) async fn take<T, F: Future<Output = Result<T>>>(
+        &self,
+        path: &FsPath,
+        range: ByteRange,
+        version: Option<&Version>,
+        take: impl Fn(Response) -> F,
+    ) -> Result<T> {
         let url = self.url_of(path);
         let request = || {
             let mut request = self.request(Method::GET, &url)?;
@@ -213,7 +241,11 @@ impl Wire {
                 None => request,
             })
         };
-        http::expect(http::send(Retry::Idempotent, request).await?, &[200, 206, 416]).await
+        let take = &take;
+        http::exchange(Retry::Idempotent, request, |response| async move {
+            take(http::expect(response, &[200, 206, 416]).await?).await
+        })
+        .await
     }
 
     /// Writes a whole file. `body` gives the bytes and their number, and is called for every try.
@@ -232,7 +264,7 @@ impl Wire {
         // With a condition, the second try could find what the first one wrote, and lose to itself.
         let retry = if *condition == Condition::None { Retry::Idempotent } else { Retry::Unsent };
         let response = http::expect(http::send(retry, request).await?, &[200, 201, 204]).await?;
-        Ok(head_of(&response))
+        Ok(self.learn(&response))
     }
 
     /// Moves or copies inside the run, on the server.
@@ -253,6 +285,18 @@ impl Wire {
         http::expect(http::send(Retry::Unsent, request).await?, &[201, 204]).await.map(drop)
     }
 
+    /// Removes a file; a directory stays, with the error `IsADirectory`.
+    pub(crate) async fn delete_file(&self, path: &FsPath) -> Result<()> {
+        // A server that does not know the header would remove the directory: it is asked first, until it
+        // has shown that it is one of ours.
+        if !self.is_ours.load(Ordering::Relaxed) && self.head(path).await?.is_dir {
+            return Err(ErrorKind::IsADirectory.into());
+        }
+        let url = self.url_of(path);
+        let request = || Ok(self.request(Method::DELETE, &url)?.header(ONLY_HEADER, "file"));
+        http::expect(http::send(Retry::Unsent, request).await?, &[204]).await.map(drop)
+    }
+
     /// Removes a file, or a directory with everything in it.
     pub(crate) async fn delete(&self, path: &FsPath) -> Result<()> {
         let url = self.url_of(path);
@@ -268,9 +312,12 @@ impl Wire {
         }
         let url = format!("{}/init_batch", self.base);
         let request = || Ok(self.request(Method::POST, &url)?.header(header::CONTENT_LENGTH, 0));
-        let response = http::expect(http::send(Retry::Idempotent, request).await?, &[201]).await?;
-        let limit = http::header(response.headers(), MAX_CHUNK_HEADER).and_then(|limit| limit.parse().ok());
-        Ok((answer::<Answer>(response).await?.batch_id, limit.filter(|limit| *limit > 0)))
+        http::exchange(Retry::Idempotent, request, |response| async move {
+            let response = http::expect(response, &[201]).await?;
+            let limit = http::header(response.headers(), MAX_CHUNK_HEADER).and_then(|text| text.parse().ok());
+            Ok((answer::<Answer>(response).await?.batch_id, limit.filter(|limit| *limit > 0)))
+        })
+        .await
     }
 
     /// Begins the upload of one file; gives its id.
@@ -289,8 +336,11 @@ impl Wire {
         let question = Question { filename, total_chunks, batch_id };
         // Sent twice it begins a second session, which nobody completes and the server drops in time.
         let request = || Ok(self.request(Method::POST, &url)?.json(&question));
-        let response = http::expect(http::send(Retry::Idempotent, request).await?, &[201]).await?;
-        Ok(answer::<Answer>(response).await?.upload_id)
+        http::exchange(Retry::Idempotent, request, |response| async move {
+            let answer: Answer = answer(http::expect(response, &[201]).await?).await?;
+            Ok(answer.upload_id)
+        })
+        .await
     }
 
     /// Sends one chunk, once: the upload decides what to send after a failure.
@@ -329,13 +379,16 @@ impl Wire {
     /// Which chunks the server has; `None` where it cannot say.
     pub(crate) async fn received(&self, upload_id: &str) -> Result<Option<Received>> {
         let url = format!("{}/status/{}", self.base, utf8_percent_encode(upload_id, SEGMENT));
-        let response = http::send(Retry::Idempotent, || self.request(Method::GET, &url)).await?;
-        match response.status().as_u16() {
-            200 => answer(response).await.map(Some),
-            // A server without this route takes it for the directory of a run: 400 or 404.
-            400 | 404 | 405 => Ok(None),
-            _ => Err(http::HttpStatus::read(response).await.into_error()),
-        }
+        let request = || self.request(Method::GET, &url);
+        http::exchange(Retry::Idempotent, request, |response| async move {
+            match response.status().as_u16() {
+                200 => answer(response).await.map(Some),
+                // A server without this route takes it for the directory of a run: 400 or 404.
+                400 | 404 | 405 => Ok(None),
+                _ => Err(http::HttpStatus::read(response).await.into_error()),
+            }
+        })
+        .await
     }
 
     /// Makes files of these uploads in the run's `out`; one answer an upload, in their order.
