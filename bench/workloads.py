@@ -12,6 +12,10 @@ REAL = "real client, real server"
 OURS = "twinfs client, twinfs server"
 AIOFS = "aiofs OsFileSystem"
 LINE = "twinfs command line, twinfs server"
+#: Each of aioftp's classes, and ours of the same name.
+PATH_IO = tuple(
+    (f"twinfs {name}", f"aioftp.{name}") for name in ("PathIO", "AsyncPathIO", "MemoryPathIO")
+)
 
 
 @dataclass(frozen=True)
@@ -449,6 +453,51 @@ WORKLOADS = (
         "write",
         AIOFS,
         "10,000 writes of 100 bytes in one context.",
+    ),
+    *(
+        Workload(
+            f"aioftp_{name}",
+            "aioftp",
+            name,
+            f"aioftp: {title}",
+            noun,
+            "aioftp.PathIO",
+            text,
+            (
+                tuple(at_most(ours, 1.1, theirs) for ours, theirs in PATH_IO)
+                if name.startswith(("retr", "stor", "mlsd"))
+                else (faster("twinfs AsyncPathIO", 2, "aioftp.AsyncPathIO"),)
+            ),
+        )
+        for name, noun, title, text in (
+            ("exists", "call", "whether a file is there", "2,000 calls, one after the other."),
+            ("stat", "call", "size and times of a file", "2,000 calls, one after the other."),
+            (
+                "read",
+                "file",
+                "a 4 KiB file opened, read in the server's blocks of 8 KiB, closed",
+                "2,000 files, one after the other.",
+            ),
+            (
+                "write",
+                "file",
+                "a 4 KiB file opened, written in place, closed",
+                "2,000 files, one after the other.",
+            ),
+            ("list", "name", "a directory of 1,000 files listed", "One listing, name by name."),
+            ("blocks", "MiB", "64 MiB read in blocks of 8 KiB", "One file in the page cache."),
+            ("write_blocks", "MiB", "64 MiB written in blocks of 8 KiB", "Over what was there."),
+            (
+                "retr_small",
+                "file",
+                "1,000 files of 4 KiB retrieved from its server",
+                "Its server over each class in a process of its own, one ftplib client.",
+            ),
+            ("stor_small", "file", "1,000 files of 4 KiB stored on its server", "As before."),
+            ("mlsd", "name", "1,000 files listed by its server", "MLSD: three questions a name."),
+            ("retr_large", "MiB", "256 MiB retrieved from its server", "As before."),
+            ("stor_large", "MiB", "256 MiB stored on its server", "As before."),
+        )
     ),
 )
 

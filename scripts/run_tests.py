@@ -60,7 +60,6 @@ def registered(soak: bool) -> Iterator[Runner]:
         yield Runner("examples", "test", programs)
     doctests = ("cargo", "test", *WORKSPACE, "--doc")
     yield Runner("doctest", "test", [doctests], minutes=15, skips=reports.skips_in_libtest)
-    yield examples(target)
     if (ROOT / "examples" / "third-party-store").is_dir():
         yield third_party_store(target)
     clippy = ("cargo", "clippy", *WORKSPACE, "--all-targets", "--", "-D", "warnings")
@@ -72,6 +71,8 @@ def registered(soak: bool) -> Iterator[Runner]:
     )
     if (ROOT / "python").is_dir():
         yield from python_package(target, soak)
+    if (ROOT / "tests" / "aioftp").is_dir():
+        yield pytest("aioftp", "3.12", target, soak, target / "wheels")
     if (ROOT / "tests" / "kodosumi").is_dir():
         # kodosumi imports on Python 3.12 and newer only.
         wheels = target / "wheels" if (ROOT / "python").is_dir() else None
@@ -152,14 +153,6 @@ def nextest_skips(junit: Path, soak: bool, _log: str) -> list[Skip]:
         ).stdout
         skips += reports.ignored_by_nextest(listing)
     return skips
-
-
-def examples(target: Path) -> Runner:
-    """Every example of the library, run to its end."""
-    sources = sorted((ROOT / "crates" / "twinfs" / "examples").glob("*.rs"))
-    build = ("cargo", "build", *WORKSPACE, "--examples")
-    runs = [(str(target / "debug" / "examples" / source.stem),) for source in sources]
-    return Runner("examples", "test", [build, *runs], minutes=10)
 
 
 def third_party_store(target: Path) -> Runner:

@@ -103,7 +103,7 @@ impl Face for Async {
         name: &'static str,
         future: impl Future<Output = Outcome<T>> + Send + 'static,
     ) -> PyResult<Operation> {
-        Ok(Operation::new(name, false, work(future)))
+        Ok(Way::Woken.operation(name, future))
     }
 
     fn object(py: Python<'_>, opened: Opened) -> PyResult<Py<PyAny>> {

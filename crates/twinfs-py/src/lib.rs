@@ -13,6 +13,7 @@
 //! | `handle`, `listing` | open files and listings under way |
 //! | `objects` | the connectors under `twinfs.proxystore` |
 //! | `operation` | the awaitable that every asyncio method returns |
+//! | `pathio` | files as an FTP server uses them, under `twinfs.aioftp` |
 //! | `reading` | what was read, on its way into `bytes` |
 //! | `records` | `Metadata`, `Entry` and the like |
 //! | `results` | results as Python objects |
@@ -34,6 +35,7 @@ mod handle;
 mod listing;
 mod objects;
 mod operation;
+mod pathio;
 mod reading;
 mod records;
 mod results;
@@ -62,6 +64,8 @@ mod _twinfs {
     use crate::objects::Objects;
     #[pymodule_export]
     use crate::operation::Operation;
+    #[pymodule_export]
+    use crate::pathio::{PathFile, PathIo, PathListing};
     #[pymodule_export]
     use crate::records::{DiskUsage, Entry, Metadata, Staged};
 

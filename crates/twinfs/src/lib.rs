@@ -40,6 +40,7 @@ pub mod net;
 pub mod objects;
 mod opaque;
 pub mod path;
+pub mod pathio;
 pub mod pool;
 pub mod registry;
 #[cfg(feature = "http")]
@@ -68,6 +69,7 @@ pub mod blocking {
     pub use crate::filelike::blocking as filelike;
     #[cfg(feature = "objects")]
     pub use crate::objects::blocking as objects;
+    pub use crate::pathio::blocking as pathio;
     #[cfg(feature = "http")]
     pub use crate::runfiles::blocking as runfiles;
 }

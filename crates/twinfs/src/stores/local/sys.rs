@@ -84,6 +84,11 @@ pub(super) fn stat_at(dir: impl AsFd, name: impl Arg + Copy) -> Sys<Stat> {
     retry_on_intr(|| rustix::fs::statat(dir.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW))
 }
 
+/// What stands behind a path, links followed.
+pub(super) fn stat_behind(dir: impl AsFd, path: impl Arg + Copy) -> Sys<Stat> {
+    retry_on_intr(|| rustix::fs::statat(dir.as_fd(), path, AtFlags::empty()))
+}
+
 /// As [`stat_at`], with `None` where nothing stands.
 pub(super) fn find_at(dir: impl AsFd, name: impl Arg + Copy) -> Sys<Option<Stat>> {
     match stat_at(dir, name) {
