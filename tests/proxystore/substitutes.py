@@ -1,8 +1,9 @@
 """A pytest plugin: twinfs's connectors in the place of ProxyStore's own.
 
-It stands in for FileConnector and LocalConnector. Loaded before the tests of a source package, of its 1.x or its 0.5 line. Their
-``conftest.py`` stays out, since it starts servers for connectors that are not in question; the
-fixtures that tests of connectors and stores ask for are here instead.
+They stand in for FileConnector and LocalConnector while the tests of ProxyStore's source package
+run, of its 1.x or its 0.5 line. Their ``conftest.py`` stays out, since it starts servers for
+connectors that are not in question; the fixtures that tests of connectors and stores ask for are
+here instead.
 """
 
 from __future__ import annotations
@@ -144,10 +145,7 @@ else:
         kind, options = {
             "file": (testing.FileStore, {"store_dir": folder}),
             "local": (testing.LocalStore, {"store_dict": shared}),
-            "multi": (
-                testing.MultiStore,
-                {"connectors": {"local": (LocalConnector(shared), policy)}},
-            ),
+            "multi": (testing.MultiStore, {"connectors": several}),
         }[request.param]
         info = testing.StoreInfo(kind, request.param, options, contextlib.nullcontext)
         store = kind(request.param, cache_size=0, **options)

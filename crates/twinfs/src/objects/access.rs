@@ -17,28 +17,44 @@ macro_rules! access {
         use super::{LARGE, check_length, found, is_absent, leads_away, pages};
         use crate::error::{Error, ErrorKind, Result};
         use crate::path::FsPath;
-        use crate::store::{AsyncStore, Data, Depth, Durability, Entry, Mode, WriteItem, WriteOptions};
+        use crate::store::{AsyncStore, Condition, Data, Depth, Durability, Entry, Mode, WriteItem, WriteOptions};
 
         /// Objects in a file system: what all connectors are made of.
         pub(crate) struct Objects {
             pub(crate) fs: Fs,
             pub(crate) write: WriteOptions,
             pub(crate) names: Names,
-            /// Whether to open a file costs less than to read from it twice.
-            pub(crate) opens: bool,
+            /// Whether the store is a directory of our own: then files are opened and not asked for twice, and
+            /// new ones are made the short way.
+            pub(crate) private: bool,
         }
 
         impl Objects {
             pub(crate) fn new(fs: Fs, durability: Durability) -> Self {
                 let write = WriteOptions::default().durability(durability);
-                Self { fs, write, names: Names::default(), opens: false }
+                Self { fs, write, names: Names::default(), private: false }
             }
 
             pub(crate) $($async)? fn set(&self, name: &str, object: Data<'_>) -> Result<()> {
+                wait!(self.write_one(name, object, &self.write))
+            }
+
+            /// Puts an object under a name that has none.
+            pub(crate) $($async)? fn put(&self, name: &str, object: Data<'_>) -> Result<()> {
+                if !self.private {
+                    return wait!(self.set(name, object));
+                }
+                let fresh = WriteOptions { condition: Condition::IfAbsent, ..self.write.clone() };
+                wait!(self.write_one(name, object, &fresh))
+            }
+
+            $($async)? fn write_one(&self, name: &str, object: Data<'_>, write: &WriteOptions) -> Result<()> {
                 let path = path_of(name)?;
                 let head = frame::head(&object);
-                match wait!(self.fs.write_parts(path, &[Data::Borrowed(&head), object], &self.write)) {
-                    Err(error) if leads_away(&error) => Err(refused(name, "a link stands in the way, and it leads away")),
+                match wait!(self.fs.write_parts(path, &[Data::Borrowed(&head), object], write)) {
+                    Err(error) if leads_away(&error) => {
+                        Err(refused(name, "a link stands in the way, and it leads away"))
+                    }
                     written => written.map(drop),
                 }
             }
@@ -116,7 +132,7 @@ macro_rules! access {
             pub(crate) $($async)? fn find(&self, name: &str, whole: u64) -> Result<Option<Found>> {
                 let Ok(path) = path_of(name) else { return Ok(None) };
                 let whole = whole.saturating_add(HEAD as u64);
-                if self.opens {
+                if self.private {
                     return match found(wait!(self.fs.open(path, Mode::Read)))? {
                         Some(file) => wait!(self.find_in(file, whole)).map(Some),
                         None => Ok(None),

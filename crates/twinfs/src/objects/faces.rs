@@ -174,7 +174,7 @@ macro_rules! face {
                 let path = config.store_dir.clone();
                 let dir = hop!(move || PrivateDir::open(path.as_ref(), options, LAYOUT).map(Arc::new))?;
                 let fs = Fs::new(AnyStore::new_blocking(dir.store().clone()).$into());
-                let objects = Objects { opens: true, ..Objects::new(fs, config.durability) };
+                let objects = Objects { private: true, ..Objects::new(fs, config.durability) };
                 Ok(Self { objects, dir, config, usage: Usage::default() })
             }
 
@@ -349,8 +349,9 @@ macro_rules! connector {
             }
 
             $($async)? fn put<'data>(&self, object: impl Into<Data<'data>> + Send) -> Result<$key> {
-                let key = self.new_key()?;
-                wait!(self.set(&key, object))?;
+                let (key, object) = (self.new_key()?, object.into());
+                wait!(self.objects()?.put(&key.$field, object))?;
+                self.was_put(&key.$field);
                 Ok(key)
             }
 

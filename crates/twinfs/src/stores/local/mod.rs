@@ -9,6 +9,8 @@ mod attempt;
 mod bulk;
 mod confine;
 mod file;
+#[cfg(feature = "objects")]
+mod folders;
 mod handle;
 mod in_place;
 mod list;
@@ -136,6 +138,9 @@ struct Inner {
     /// Asked for, and the file system can.
     keeps_versions: bool,
     attempts: Attempts,
+    /// Of a private store: its short way.
+    #[cfg(feature = "objects")]
+    folders: std::sync::OnceLock<folders::Folders>,
     /// When `stage` last looked for expired uploads, in seconds since 1970.
     last_sweep: AtomicU64,
 }
@@ -172,6 +177,8 @@ impl LocalStore {
             options,
             capabilities,
             keeps_versions,
+            #[cfg(feature = "objects")]
+            folders: std::sync::OnceLock::new(),
             last_sweep: AtomicU64::new(0),
         })))
     }
@@ -243,6 +250,10 @@ impl BlockingStore for LocalStore {
     }
 
     fn write_parts(&self, path: &FsPath, parts: &[Data<'_>], options: &WriteOptions) -> Result<Metadata> {
+        #[cfg(feature = "objects")]
+        if let Some(metadata) = self.0.create_in_folder(path, parts, options)? {
+            return Ok(metadata);
+        }
         self.0.write_parts(path, parts, options)
     }
 
@@ -263,6 +274,10 @@ impl BlockingStore for LocalStore {
     }
 
     fn remove(&self, path: &FsPath, options: &RemoveOptions) -> Result<()> {
+        #[cfg(feature = "objects")]
+        if self.0.remove_from_folder(path) {
+            return Ok(());
+        }
         self.0.remove(path, options)
     }
 
