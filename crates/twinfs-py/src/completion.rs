@@ -218,10 +218,20 @@ thread_local! {
     static LAST: RefCell<Option<Py<PyWeakrefReference>>> = const { RefCell::new(None) };
 }
 
+fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    static GET_RUNNING_LOOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    GET_RUNNING_LOOP.import(py, "asyncio", "get_running_loop")?.call0()
+}
+
+/// Refuses what is awaited outside a loop, also where it would not need one: whether it does depends
+/// on what happens to be cached.
+pub(crate) fn require_running_loop(py: Python<'_>) -> PyResult<()> {
+    running_loop(py).map(drop)
+}
+
 /// The completions of the loop that runs in this thread.
 fn of_running_loop(py: Python<'_>) -> PyResult<Bound<'_, Completions>> {
-    static GET_RUNNING_LOOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let event_loop = GET_RUNNING_LOOP.import(py, "asyncio", "get_running_loop")?.call0()?;
+    let event_loop = running_loop(py)?;
     let last = LAST.with_borrow(|last| last.as_ref().map(|last| last.clone_ref(py)));
     if let Some(last) = last
         && let Some(completions) = last.bind(py).upgrade_as::<Completions>()?

@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -141,6 +142,57 @@ where
     }
 }
 
+/// An operation that may be over as soon as it begins: it is attempted where it is awaited.
+pub(crate) trait Attempt: Send {
+    /// Answers, if that needs no waiting.
+    fn attempt(&mut self, py: Python<'_>) -> Option<PyResult<Py<PyAny>>>;
+
+    /// The operation as work for a worker.
+    fn into_work(self: Box<Self>) -> Pin<Box<dyn Work>>;
+}
+
+struct Attempted<A, T, N, B> {
+    arguments: A,
+    attempt: N,
+    begin: B,
+    answer: PhantomData<fn() -> T>,
+}
+
+/// An operation as an attempt at its arguments, and what begins it with these otherwise.
+pub(crate) fn attempt<A, T, F>(
+    arguments: A,
+    attempt: impl FnMut(Python<'_>, &mut A) -> Option<T> + Send + 'static,
+    begin: impl FnOnce(A) -> F + Send + 'static,
+) -> Box<dyn Attempt>
+where
+    A: Send + 'static,
+    T: Deliver,
+    F: Future<Output = Outcome<T>> + Send + 'static,
+{
+    let begin = |arguments| work(begin(arguments));
+    Box::new(Attempted { arguments, attempt, begin, answer: PhantomData })
+}
+
+impl<A, T, N, B> Attempt for Attempted<A, T, N, B>
+where
+    A: Send,
+    T: Deliver,
+    N: FnMut(Python<'_>, &mut A) -> Option<T> + Send,
+    B: FnOnce(A) -> Pin<Box<dyn Work>> + Send,
+{
+    fn attempt(&mut self, py: Python<'_>) -> Option<PyResult<Py<PyAny>>> {
+        match (self.attempt)(py, &mut self.arguments)?.deliver(py, None) {
+            Delivery::Done(object) => Some(object),
+            // Too much for one go.
+            Delivery::Unfinished | Delivery::Advance => None,
+        }
+    }
+
+    fn into_work(self: Box<Self>) -> Pin<Box<dyn Work>> {
+        (self.begin)(self.arguments)
+    }
+}
+
 /// Does an operation of a blocking store in place, without the interpreter lock if need be.
 pub(crate) fn run_in_place<T: Deliver>(
     py: Python<'_>,
@@ -163,9 +215,17 @@ fn not_immediate() -> Failure {
         .into()
 }
 
-/// Does work in place, without a loop or another thread.
-pub(crate) fn do_in_place(py: Python<'_>, mut work: Pin<Box<dyn Work>>) -> PyResult<Py<PyAny>> {
-    poll_in_place(work.as_mut());
+/// Does work in place, without a loop or another thread, and without the interpreter lock if need be.
+pub(crate) fn do_in_place(
+    py: Python<'_>,
+    release_lock: bool,
+    mut work: Pin<Box<dyn Work>>,
+) -> PyResult<Py<PyAny>> {
+    if release_lock {
+        detached(py, || poll_in_place(work.as_mut()));
+    } else {
+        poll_in_place(work.as_mut());
+    }
     finish(py, work.as_mut())
 }
 

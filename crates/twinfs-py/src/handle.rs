@@ -117,16 +117,41 @@ impl AsyncHandle {
     /// Reads up to `size` bytes at an offset: all of them unless the file ends before.
     fn read_at(&self, py: Python<'_>, offset: u64, size: usize) -> PyResult<Operation> {
         let (object, output) = Output::bytes(py, size)?;
-        let future = read_at(Arc::clone(&self.0), offset, output, Held::new(object));
-        Ok(self.0.way.operation("read_at", future))
+        let arguments = (Arc::clone(&self.0), offset, output, Held::new(object));
+        Ok(self.0.way.attempted(
+            "read_at",
+            arguments,
+            |py, (this, offset, output, object)| {
+                let count = this.file.try_read_into_at(*offset, output.slice())?;
+                Some(Filled::new(Held::new(object.get()?.clone_ref(py)), count))
+            },
+            |(this, offset, output, object)| read_at(this, offset, output, object),
+        ))
     }
 }
 
-file_verb! {
+async fn readinto_at(this: Arc<OpenFile>, offset: u64, mut buffer: Output) -> Outcome<usize> {
+    Ok(fill(&this.file, offset, buffer.slice()).await?)
+}
+
+#[pymethods]
+impl Handle {
     /// Fills a buffer from an offset; gives how many bytes, less than its length only at the end.
-    Short readinto_at(this, offset: u64, buffer: Output) -> usize {
-        let mut buffer = buffer;
-        Ok(fill(&this.file, offset, buffer.slice()).await?)
+    fn readinto_at(&self, py: Python<'_>, offset: u64, buffer: Output) -> PyResult<Py<PyAny>> {
+        self.0.way.call(py, Length::Short, readinto_at(Arc::clone(&self.0), offset, buffer))
+    }
+}
+
+#[pymethods]
+impl AsyncHandle {
+    /// Fills a buffer from an offset; gives how many bytes, less than its length only at the end.
+    fn readinto_at(&self, offset: u64, buffer: Output) -> Operation {
+        self.0.way.attempted(
+            "readinto_at",
+            (Arc::clone(&self.0), offset, buffer),
+            |_, (this, offset, buffer)| this.file.try_read_into_at(*offset, buffer.slice()),
+            |(this, offset, buffer)| readinto_at(this, offset, buffer),
+        )
     }
 }
 

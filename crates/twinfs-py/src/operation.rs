@@ -1,17 +1,17 @@
 //! The awaitable that every asyncio method returns.
 
-use std::cell::Cell;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyRuntimeError, PyRuntimeWarning, PyStopIteration};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
+use twinfs::turn::{self, Over};
 
 use crate::completion::{self, Pending};
-use crate::executor::{Task, Work, do_in_place};
+use crate::engine::Way;
+use crate::executor::{Attempt, Task, Work, do_in_place, run_waiting};
 
 /// An operation to await, once.
 ///
@@ -21,57 +21,104 @@ use crate::executor::{Task, Work, do_in_place};
 #[pyclass(module = "twinfs._twinfs")]
 pub(crate) struct Operation {
     name: &'static str,
-    /// Whether it is done where it is awaited, without a loop.
-    in_place: bool,
+    way: Way,
     state: State,
 }
 
 enum State {
-    New(Pin<Box<dyn Work>>),
+    New(Todo),
     /// Other callbacks of the loop have had their turn since it was new.
-    Turned(Pin<Box<dyn Work>>),
+    Turned(Todo, Over),
     Waiting(Py<Pending>, Option<Arc<Task>>),
     Finished(PyResult<Py<PyAny>>),
     Over,
+}
+
+/// What an operation is before it has begun.
+enum Todo {
+    /// Done where it is awaited, without a loop; the interpreter lock is released if that calls the system.
+    InPlace(Pin<Box<dyn Work>>),
+    /// Attempted there, and done by a worker if that gives no answer.
+    Attempt(Box<dyn Attempt>),
+    /// Done by a worker.
+    Worker(Pin<Box<dyn Work>>),
 }
 
 // SAFETY: the work is reached through `&mut self` alone.
 unsafe impl Sync for Operation {}
 
 impl Operation {
-    pub(crate) fn new(name: &'static str, in_place: bool, work: Pin<Box<dyn Work>>) -> Self {
-        Self { name, in_place, state: State::New(work) }
+    pub(crate) fn new(name: &'static str, way: Way, work: Pin<Box<dyn Work>>) -> Self {
+        let todo = match way {
+            Way::InPlace | Way::Calling => Todo::InPlace(work),
+            Way::Pool | Way::Woken => Todo::Worker(work),
+        };
+        Self { name, way, state: State::New(todo) }
+    }
+
+    /// An operation that a worker does only if the attempt gives no answer.
+    pub(crate) fn attempted(name: &'static str, attempt: Box<dyn Attempt>) -> Self {
+        Self { name, way: Way::Pool, state: State::New(Todo::Attempt(attempt)) }
     }
 
     /// An operation that was over before it began.
     pub(crate) fn finished(name: &'static str, result: PyResult<Py<PyAny>>) -> Self {
-        Self { name, in_place: true, state: State::Finished(result) }
+        Self { name, way: Way::InPlace, state: State::Finished(result) }
     }
 
-    fn begin(&mut self, py: Python<'_>, work: Pin<Box<dyn Work>>) -> PyResult<Option<Py<PyAny>>> {
-        if self.in_place {
-            let result = turn::count(|| do_in_place(py, work));
-            return over(py, result);
-        }
-        // An attempt that cannot block would stand here, before the hop to a worker.
+    /// Does the work where it is awaited.
+    fn do_here(&self, py: Python<'_>, work: Pin<Box<dyn Work>>) -> PyResult<Py<PyAny>> {
+        do_in_place(py, self.way == Way::Calling, work)
+    }
+
+    /// Has a worker begin; gives what to wait on.
+    fn submit(&mut self, py: Python<'_>, work: Pin<Box<dyn Work>>) -> PyResult<Py<PyAny>> {
         let pending = completion::submit(py, work)?;
         let task = pending.borrow().task();
         self.state = State::Waiting(pending.clone().unbind(), task);
-        Ok(Some(pending.into_any().unbind()))
+        Ok(pending.into_any().unbind())
+    }
+
+    /// Begins; an attempt is made where that is allowed.
+    fn begin(&mut self, py: Python<'_>, todo: Todo, at_once: bool) -> PyResult<Option<Py<PyAny>>> {
+        let work = match todo {
+            Todo::InPlace(work) => return over(self.do_here(py, work)),
+            Todo::Attempt(mut attempt) => {
+                if at_once && let Some(result) = attempt.attempt(py) {
+                    return over(result);
+                }
+                attempt.into_work()
+            }
+            Todo::Worker(work) => work,
+        };
+        self.submit(py, work).map(Some)
     }
 
     fn step(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         match std::mem::replace(&mut self.state, State::Over) {
-            State::New(work) if self.in_place && turn::is_over() => {
-                self.state = State::Turned(work);
-                // A bare yield: the loop goes on with others and comes back in its next turn.
-                Ok(Some(py.None()))
+            State::New(todo @ Todo::Worker(_)) => self.begin(py, todo, false),
+            State::New(todo) => {
+                if let Todo::Attempt(_) = todo {
+                    completion::require_running_loop(py)?;
+                }
+                match turn::over() {
+                    None => self.begin(py, todo, true),
+                    Some(over) => {
+                        self.state = State::Turned(todo, over);
+                        // A bare yield: the loop goes on with others and comes back in its next turn.
+                        Ok(Some(py.None()))
+                    }
+                }
             }
-            State::New(work) | State::Turned(work) => self.begin(py, work),
+            State::Turned(todo, over) => {
+                over.passed();
+                // Where so many come back at once that they use up a turn, the workers take the rest.
+                self.begin(py, todo, turn::over_by(2).is_none())
+            }
             State::Waiting(pending, task) => {
                 let result = pending.borrow_mut(py).take(py);
                 match result {
-                    Some(result) => over(py, result),
+                    Some(result) => over(result),
                     None if pending.borrow(py).is_done() => Err(reused()),
                     None => {
                         // Begun by `start()`, or stepped by something that is no task.
@@ -81,7 +128,7 @@ impl Operation {
                     }
                 }
             }
-            State::Finished(result) => over(py, result),
+            State::Finished(result) => over(result),
             State::Over => Err(reused()),
         }
     }
@@ -98,7 +145,7 @@ fn reused() -> PyErr {
 }
 
 /// How a coroutine gives its value.
-fn over(_py: Python<'_>, result: PyResult<Py<PyAny>>) -> PyResult<Option<Py<PyAny>>> {
+fn over(result: PyResult<Py<PyAny>>) -> PyResult<Option<Py<PyAny>>> {
     // A tuple of one, so that a value that is a tuple itself is not taken apart.
     result.and_then(|value| Err(PyStopIteration::new_err((value,))))
 }
@@ -154,20 +201,25 @@ impl Operation {
     ///
     /// Needs a running event loop, except over stores that answer at once.
     fn start(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
-        let py = slf.py();
-        {
-            let mut this = slf.borrow_mut();
-            match std::mem::replace(&mut this.state, State::Over) {
-                State::New(work) | State::Turned(work) if this.in_place => {
-                    this.state = State::Finished(do_in_place(py, work));
-                }
-                State::New(work) | State::Turned(work) => {
-                    this.begin(py, work)?;
-                }
-                other => this.state = other,
-            }
-        }
+        slf.borrow_mut().start_now(slf.py())?;
         Ok(slf)
+    }
+
+    /// Does the operation in the calling thread, which waits for it, and gives its result: for an
+    /// executor of your own.
+    fn run(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let work = match std::mem::replace(&mut self.state, State::Over) {
+            State::New(todo) | State::Turned(todo, _) => match todo {
+                Todo::InPlace(work) | Todo::Worker(work) => work,
+                Todo::Attempt(attempt) => attempt.into_work(),
+            },
+            State::Finished(result) => return result,
+            waiting => {
+                self.state = waiting;
+                return Err(reused());
+            }
+        };
+        if self.way == Way::Woken { run_waiting(py, work) } else { do_in_place(py, true, work) }
     }
 
     /// `Operation[bytes]`, for annotations.
@@ -191,7 +243,7 @@ impl Operation {
 
     fn __repr__(&self) -> String {
         let state = match self.state {
-            State::New(_) | State::Turned(_) => "new",
+            State::New(_) | State::Turned(..) => "new",
             State::Waiting(..) => "under way",
             State::Finished(_) => "finished",
             State::Over => "over",
@@ -222,6 +274,34 @@ impl Drop for Operation {
 }
 
 impl Operation {
+    fn start_now(&mut self, py: Python<'_>) -> PyResult<()> {
+        let work = match std::mem::replace(&mut self.state, State::Over) {
+            State::New(todo) | State::Turned(todo, _) => match todo {
+                Todo::InPlace(work) => {
+                    self.state = State::Finished(self.do_here(py, work));
+                    return Ok(());
+                }
+                Todo::Attempt(mut attempt) => {
+                    completion::require_running_loop(py)?;
+                    // There is no going on in a later turn here: a worker takes it instead.
+                    if turn::over().is_none()
+                        && let Some(result) = attempt.attempt(py)
+                    {
+                        self.state = State::Finished(result);
+                        return Ok(());
+                    }
+                    attempt.into_work()
+                }
+                Todo::Worker(work) => work,
+            },
+            other => {
+                self.state = other;
+                return Ok(());
+            }
+        };
+        self.submit(py, work).map(drop)
+    }
+
     fn warn_never_awaited(&self) {
         Python::try_attach(|py| {
             // A destructor may run while an exception is on its way: that one must survive.
@@ -236,44 +316,5 @@ impl Operation {
                 error.restore(py);
             }
         });
-    }
-}
-
-/// Turns of the loop, for operations that never wait: without a break now and then a task that
-/// does many of them would keep the loop from everything else.
-mod turn {
-    use super::{Cell, Duration, Instant};
-
-    /// How long operations in place may follow each other.
-    const LIMIT: Duration = Duration::from_micros(200);
-    /// A pause this long between two of them means that something else had its turn.
-    const PAUSE: Duration = Duration::from_micros(50);
-
-    thread_local! {
-        /// When the present row of operations began, and when its last one ended.
-        static ROW: Cell<Option<(Instant, Instant)>> = const { Cell::new(None) };
-    }
-
-    /// Whether it is time for a break. A new row begins then.
-    pub(super) fn is_over() -> bool {
-        let now = Instant::now();
-        let row = ROW.get().filter(|(_, last)| now.duration_since(*last) < PAUSE);
-        let Some((began, _)) = row else {
-            ROW.set(Some((now, now)));
-            return false;
-        };
-        let over = now.duration_since(began) > LIMIT;
-        if over {
-            ROW.set(None);
-        }
-        over
-    }
-
-    /// Does one operation of the row.
-    pub(super) fn count<T>(operation: impl FnOnce() -> T) -> T {
-        let result = operation();
-        let now = Instant::now();
-        ROW.set(Some((ROW.get().map_or(now, |(began, _)| began), now)));
-        result
     }
 }

@@ -24,10 +24,12 @@ use crate::operation::Operation;
 use crate::reading::{Read, SMALL_READ};
 use crate::results::Many;
 
-/// One verb: its function and the two methods.
+/// One verb: its function and the two methods. The block `at_once` answers without waiting, or not; it
+/// has the arguments by reference.
 macro_rules! verb {
     ($(#[$attribute:meta])*
-     $length:ident $name:ident($fs:ident $(, $argument:ident: $ty:ty)* $(,)?) -> $result:ty $body:block) => {
+     $length:ident $name:ident($fs:ident $(, $argument:ident: $ty:ty)* $(,)?) -> $result:ty $body:block
+     $(at_once $attempt:block)?) => {
         async fn $name($fs: Engine $(, $argument: $ty)*) -> Outcome<$result> $body
 
         #[pymethods]
@@ -44,9 +46,26 @@ macro_rules! verb {
             $(#[$attribute])*
             fn $name(&self $(, $argument: $ty)*) -> PyResult<Operation> {
                 let engine = self.engine()?;
-                Ok(engine.way().operation(stringify!($name), $name(engine.clone() $(, $argument)*)))
+                let arguments = (engine.clone(), $($argument),*);
+                Ok(operation!($name engine, arguments, ($fs, $($argument),*) $($attempt)?))
             }
         }
+    };
+}
+
+/// The operation of an asyncio method, with an attempt or without.
+macro_rules! operation {
+    ($name:ident $engine:expr, $arguments:expr, ($($argument:ident),* $(,)?)) => {{
+        let ($($argument,)*) = $arguments;
+        $engine.way().operation(stringify!($name), $name($($argument),*))
+    }};
+    ($name:ident $engine:expr, $arguments:expr, ($($argument:ident),* $(,)?) $attempt:block) => {
+        $engine.way().attempted(
+            stringify!($name),
+            $arguments,
+            |_, ($($argument,)*)| $attempt,
+            |($($argument,)*)| $name($($argument),*),
+        )
     };
 }
 
@@ -65,6 +84,8 @@ verb! {
     #[pyo3(signature = (path, *, version=false))]
     Short stat(fs, path: PathArgument, version: bool) -> twinfs::Metadata {
         Ok(fs.stat_with(path.0, &StatOptions { version }).await?)
+    } at_once {
+        if *version { None } else { fs.try_stat(&path.0) }
     }
 }
 
@@ -96,6 +117,7 @@ verb! {
     /// >>> fs.exists("no-such-file")
     /// False
     Short exists(fs, path: PathArgument) -> bool { Ok(fs.exists(path.0).await?) }
+    at_once { fs.try_stat(&path.0).map(|_| true) }
 }
 
 verb! {
@@ -106,6 +128,7 @@ verb! {
     /// >>> fs.is_file("no-such-file")
     /// False
     Short is_file(fs, path: PathArgument) -> bool { Ok(fs.is_file(path.0).await?) }
+    at_once { fs.try_stat(&path.0).map(|found| found.is_file()) }
 }
 
 verb! {
@@ -116,6 +139,7 @@ verb! {
     /// >>> fs.is_dir("")
     /// True
     Short is_dir(fs, path: PathArgument) -> bool { Ok(fs.is_dir(path.0).await?) }
+    at_once { fs.try_stat(&path.0).map(|found| found.is_dir()) }
 }
 
 verb! {
@@ -139,6 +163,9 @@ verb! {
         }
         let options = ReadOptions { range, if_version: if_version.map(Version::new) };
         Ok(Read::from(fs.read_with(path.0, &options).await?))
+    } at_once {
+        let range = range(*start, *end).ok().filter(|_| if_version.is_none())?;
+        fs.try_read(&path.0, range).map(Read::from)
     }
 }
 

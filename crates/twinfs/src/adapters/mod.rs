@@ -2,10 +2,10 @@
 //!
 //! | store | async face | sync face |
 //! |---|---|---|
-//! | [`BlockingStore`](crate::store::BlockingStore) | [`OffThread`]: one hop to the pool per verb | [`Ready`]: called in place |
+//! | [`BlockingStore`](crate::store::BlockingStore) | [`OffThread`]: at most one hop to the pool per verb | [`Ready`]: called in place |
 //! | [`AsyncStore`](crate::store::AsyncStore) | itself | [`Park`]: the thread waits |
 //!
-//! Whether a call hops is a type, never a test at run time.
+//! Whether a call may hop is a type, never a test of where it is called from.
 
 mod off_thread;
 mod park;

@@ -14,8 +14,13 @@ use crate::store::{
     CreateDirOptions, Data, Entry, ListOptions, Metadata, MoveOptions, OpenOptions, ReadOptions,
     RemoveOptions, StageOptions, Staged, StagedId, StatOptions, WriteItem, WriteOptions,
 };
+use crate::turn::{self, Over};
 
 /// A blocking store whose verbs run on the worker pool: the async face of local disk.
+///
+/// `stat`, `read` and the reads of an open file are first attempted where they are awaited, if the
+/// store can answer from memory ([`BlockingStore::try_read`]) and the [turn](crate::turn) of the thread
+/// is not used up: a small file in the page cache costs no hop.
 ///
 /// Dropping a verb's future takes its job out of the queue; a job that already runs is left to
 /// end, and what it gives (an open file, say) is dropped there.
@@ -41,6 +46,50 @@ impl<S: ?Sized> Clone for OffThread<S> {
     }
 }
 
+/// What came of an attempt before the hop.
+enum Attempted<T> {
+    Answer(T),
+    /// The pool is next, also so that the executor goes on if the turn is used up.
+    Hop(Option<Over>),
+}
+
+impl<T> Attempted<T> {
+    fn new(attempt: impl FnOnce() -> Option<T>) -> Self {
+        match turn::over() {
+            None => attempt().map_or(Self::Hop(None), Self::Answer),
+            over => Self::Hop(over),
+        }
+    }
+}
+
+/// One hop, which is an opportunity for the executor, too.
+async fn hop<T: Send + 'static>(
+    over: Option<Over>,
+    body: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let result = pool::run(body).await;
+    if let Some(over) = over {
+        over.passed();
+    }
+    result
+}
+
+/// The attempt of the verbs that have one.
+macro_rules! attempt {
+    ($store:expr, stat $arguments:tt) => {
+        attempt!(@ $store, try_stat $arguments)
+    };
+    ($store:expr, read $arguments:tt) => {
+        attempt!(@ $store, try_read $arguments)
+    };
+    (@ $store:expr, $name:ident($($argument:expr),*)) => {
+        Attempted::new(|| $store.$name($($argument),*))
+    };
+    ($store:expr, $name:ident $arguments:tt) => {
+        Attempted::Hop(None)
+    };
+}
+
 macro_rules! impl_off_thread {
     (values { $($name:ident($($arg:ident: $ty:ty),*) -> $ret:ty;)* }
      files { $($open:ident($($oarg:ident: $oty:ty),*);)* }) => {
@@ -56,10 +105,22 @@ macro_rules! impl_off_thread {
                 self.0.capabilities()
             }
 
+            fn try_stat(&self, path: &FsPath, options: &StatOptions) -> Option<Metadata> {
+                self.0.try_stat(path, options)
+            }
+
+            fn try_read(&self, path: &FsPath, options: &ReadOptions) -> Option<Bytes> {
+                self.0.try_read(path, options)
+            }
+
             $(async fn $name(&self, $($arg: &$ty),*) -> Result<$ret> {
+                let over = match attempt!(self.0, $name($($arg),*)) {
+                    Attempted::Answer(answer) => return Ok(answer),
+                    Attempted::Hop(over) => over,
+                };
                 let store = Arc::clone(&self.0);
                 $(let $arg = Hop::to_hop($arg);)*
-                pool::run(move || store.$name($(<$ty as Hop>::lend(&$arg)),*)).await
+                hop(over, move || store.$name($(<$ty as Hop>::lend(&$arg)),*)).await
             })*
 
             $(async fn $open(&self, $($oarg: &$oty),*) -> Result<OffThreadFile> {
@@ -83,13 +144,52 @@ for_each_store_verb!(impl_off_thread);
 /// An open file of [`OffThread`].
 pub struct OffThreadFile(Arc<dyn BlockingFile>);
 
+/// As [`attempt!`], for an open file.
+macro_rules! attempt_file {
+    ($file:expr, read_bytes($offset:expr, $len:expr)) => {
+        Attempted::new(|| try_read_bytes(&*$file, $offset, $len))
+    };
+    ($file:expr, $name:ident $arguments:tt) => {
+        Attempted::Hop(None)
+    };
+}
+
+fn try_read_bytes(file: &dyn BlockingFile, offset: u64, len: usize) -> Option<Bytes> {
+    if len > turn::MAX_BYTES {
+        return None;
+    }
+    let mut buf = vec![0; len];
+    let count = file.try_read_at(offset, &mut buf)?;
+    buf.truncate(count);
+    Some(buf.into())
+}
+
 macro_rules! impl_off_thread_file {
     ($($name:ident($($arg:ident: $ty:ty),*) -> $ret:ty;)*) => {
         impl AsyncFile for OffThreadFile {
             $(async fn $name(&self, $($arg: $ty),*) -> Result<$ret> {
+                let over = match attempt_file!(self.0, $name($($arg),*)) {
+                    Attempted::Answer(answer) => return Ok(answer),
+                    Attempted::Hop(over) => over,
+                };
                 let file = Arc::clone(&self.0);
-                pool::run(move || file.$name($($arg),*)).await
+                hop(over, move || file.$name($($arg),*)).await
             })*
+
+            async fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
+                let over = match Attempted::new(|| self.0.try_read_at(offset, buf)) {
+                    Attempted::Answer(count) => return Ok(count),
+                    Attempted::Hop(over) => over,
+                };
+                let (file, len) = (Arc::clone(&self.0), buf.len());
+                let bytes = hop(over, move || file.read_bytes(offset, len)).await?;
+                buf[..bytes.len()].copy_from_slice(&bytes);
+                Ok(bytes.len())
+            }
+
+            fn try_read_at(&self, offset: u64, buf: &mut [u8]) -> Option<usize> {
+                self.0.try_read_at(offset, buf)
+            }
 
             async fn write_at(&self, offset: u64, data: &Data<'_>) -> Result<()> {
                 let (file, data) = (Arc::clone(&self.0), data.to_owned_data());

@@ -105,6 +105,14 @@ macro_rules! impl_park {
                 self.0.capabilities()
             }
 
+            fn try_stat(&self, path: &FsPath, options: &StatOptions) -> Option<Metadata> {
+                self.0.try_stat(path, options)
+            }
+
+            fn try_read(&self, path: &FsPath, options: &ReadOptions) -> Option<Bytes> {
+                self.0.try_read(path, options)
+            }
+
             $(async fn $name(&self, $($arg: &$ty),*) -> Result<$ret> {
                 park_on(self.0.$name($($arg),*))
             })*
@@ -134,6 +142,10 @@ macro_rules! impl_park_file {
 
             async fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
                 park_on(self.0.read_at(offset, buf))
+            }
+
+            fn try_read_at(&self, offset: u64, buf: &mut [u8]) -> Option<usize> {
+                self.0.try_read_at(offset, buf)
             }
 
             async fn write_at(&self, offset: u64, data: &Data<'_>) -> Result<()> {

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_core::Stream;
 
-use super::{checked, file_methods, fs_methods};
+use super::{checked, file_methods, fs_methods, try_methods};
 use crate::bulk::Limit;
 use crate::error::{Error, ErrorContext, ErrorKind, Operation, Result};
 use crate::logic::entries::Cursor;
@@ -100,6 +100,11 @@ macro_rules! emit_fs {
 }
 
 fs_methods!(emit_fs);
+try_methods!(
+    AsyncStore,
+    "# smol::block_on(async {\nlet fs = twinfs::Fs::memory();\nfs.write(\"a.txt\", \"hello\").await?;",
+    "# Ok::<(), twinfs::Error>(()) }).unwrap();"
+);
 
 /// An open file on the async face.
 ///

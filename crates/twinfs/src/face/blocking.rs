@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{checked, file_methods, fs_methods};
+use super::{checked, file_methods, fs_methods, try_methods};
 use crate::adapters::ready;
 use crate::bulk::Limit;
 use crate::error::{Error, ErrorContext, ErrorKind, Operation, Result};
@@ -103,6 +103,11 @@ macro_rules! emit_fs {
 }
 
 fs_methods!(emit_fs);
+try_methods!(
+    Immediate,
+    "let fs = twinfs::blocking::Fs::memory();\nfs.write(\"a.txt\", \"hello\")?;",
+    "# Ok::<(), twinfs::Error>(())"
+);
 
 /// An open file on the sync face; also `std::io::Read`, `Write` and `Seek`.
 ///

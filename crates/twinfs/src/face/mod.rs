@@ -138,6 +138,16 @@ macro_rules! fs_methods {
                 verbs::write(store, &checked(path, Operation::Write)?, &data, options).await
             }
 
+            /// As [`write_with`](Self::write_with), from parts that follow each other: a header and a body, say,
+            /// which local disk writes without joining them in memory.
+            ///
+            /// # Errors
+            /// As [`write_with`](Self::write_with).
+            example ["fs.write_parts(\"a.txt\", &[\"head,\".into(), \"body\".into()], &Default::default())", "?;\nassert_eq!(fs.read(\"a.txt\")", "?, \"head,body\");"]
+            fn write_parts(path: impl IntoFsPath, parts: &[Data<'_>], options: &WriteOptions) -> Metadata = |store| {
+                verbs::write_parts(store, &path.into_fs_path()?, parts, options).await
+            }
+
             /// Writes many files in one call, each whole by itself; results in the order of the items.
             ///
             /// # Errors
@@ -461,4 +471,59 @@ macro_rules! file_methods {
     };
 }
 
-pub(crate) use {file_methods, fs_methods};
+/// What answers without waiting, and so is the same on both faces. `$first` and `$last` stand around
+/// the lines of each example.
+macro_rules! try_methods {
+    ($bound:ident, $first:literal, $last:literal) => {
+        impl<S: $bound> Fs<S> {
+            /// Says what stands at a path, if that is known without waiting: in memory always, on local
+            /// disk where the kernel has it cached, elsewhere never.
+            ///
+            /// `None` means that it would have to wait, or would fail: [`stat`](Self::stat) says which.
+            ///
+            /// # Examples
+            /// ```
+            #[doc = $first]
+            /// assert_eq!(fs.try_stat("a.txt").map(|found| found.len), Some(5));
+            /// assert!(fs.try_stat("b.txt").is_none());
+            #[doc = $last]
+            /// ```
+            pub fn try_stat(&self, path: impl IntoFsPath) -> Option<Metadata> {
+                verbs::try_stat(&*self.store, &path.into_fs_path().ok()?, &StatOptions::default())
+            }
+
+            /// Reads a file, or a range of it, if the bytes can be had without waiting: out of memory
+            /// always, from local disk up to [`turn::MAX_BYTES`](crate::turn::MAX_BYTES) where the kernel
+            /// has them cached, elsewhere never. It is for code that must not wait, and has something
+            /// else to do meanwhile; the async face asks it by itself before it hops to another thread.
+            ///
+            /// `None` means that it would have to wait, would fail, or is longer than that:
+            /// [`read_range`](Self::read_range) says which.
+            ///
+            /// # Examples
+            /// ```
+            #[doc = $first]
+            /// assert_eq!(fs.try_read("a.txt", 1..3).unwrap(), "el");
+            /// assert!(fs.try_read("b.txt", ..).is_none());
+            #[doc = $last]
+            /// ```
+            pub fn try_read(&self, path: impl IntoFsPath, range: impl Into<ByteRange>) -> Option<Bytes> {
+                let options = ReadOptions { range: range.into(), if_version: None };
+                verbs::try_read(&*self.store, &path.into_fs_path().ok()?, &options)
+            }
+        }
+
+        impl<S: $bound> File<S> {
+            /// Fills `buf` from an offset, or as much of it as the file has, if the bytes can be had
+            /// without waiting; gives how many bytes.
+            ///
+            /// `None` means that it would have to wait, would fail, or that `buf` is longer than
+            /// [`turn::MAX_BYTES`](crate::turn::MAX_BYTES): [`read_into_at`](Self::read_into_at) says which.
+            pub fn try_read_into_at(&self, offset: u64, buf: &mut [u8]) -> Option<usize> {
+                self.inner.try_read_at(offset, buf)
+            }
+        }
+    };
+}
+
+pub(crate) use {file_methods, fs_methods, try_methods};

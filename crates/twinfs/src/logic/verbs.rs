@@ -48,6 +48,18 @@ pub(crate) async fn read<S: AsyncStore>(store: &S, path: &FsPath, options: &Read
     at!(store, Read, path, store.read(path, options).await)
 }
 
+/// `stat` without waiting; `None` also for what [`stat`] would refuse.
+pub(crate) fn try_stat<S: AsyncStore>(store: &S, path: &FsPath, options: &StatOptions) -> Option<Metadata> {
+    check::version(store.capabilities(), options.version).ok()?;
+    store.try_stat(path, options)
+}
+
+/// `read` without waiting; `None` also for what [`read`] would refuse.
+pub(crate) fn try_read<S: AsyncStore>(store: &S, path: &FsPath, options: &ReadOptions) -> Option<Bytes> {
+    check::version(store.capabilities(), options.if_version.is_some()).ok()?;
+    store.try_read(path, options)
+}
+
 pub(crate) async fn read_many<S: AsyncStore>(
     store: &S,
     paths: &[FsPath],
@@ -78,6 +90,19 @@ pub(crate) async fn write<S: AsyncStore>(
     at!(store, Write, path, check::write(caps, options))?;
     at!(store, Write, path, check::size(caps, data.len() as u64))?;
     at!(store, Write, path, store.write(path, data, options).await)
+}
+
+pub(crate) async fn write_parts<S: AsyncStore>(
+    store: &S,
+    path: &FsPath,
+    parts: &[Data<'_>],
+    options: &WriteOptions,
+) -> Result<Metadata> {
+    let caps = store.capabilities();
+    let len = parts.iter().map(|part| part.len() as u64).sum();
+    at!(store, Write, path, check::write(caps, options))?;
+    at!(store, Write, path, check::size(caps, len))?;
+    at!(store, Write, path, store.write_parts(path, parts, options).await)
 }
 
 pub(crate) async fn write_many<S: AsyncStore>(

@@ -21,9 +21,9 @@ use crate::pool;
 use crate::stores::run::fetch::Fetch;
 
 /// Files that are on their way at once.
-const IN_FLIGHT: usize = 8;
+const IN_FLIGHT: usize = 16;
 /// Files that wait, whole, for the reader.
-const AHEAD: usize = 8;
+const AHEAD: usize = 16;
 /// How often a file is begun anew where a broken connection cannot be taken up.
 const RESTARTS: u32 = 2;
 

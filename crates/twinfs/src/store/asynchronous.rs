@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{
     Capabilities, CreateDirOptions, Data, Entry, ListOptions, Metadata, MoveOptions, OpenOptions,
-    ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StatOptions, WriteItem, WriteOptions,
+    ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StatOptions, WriteItem, WriteOptions, join,
 };
 use crate::error::Result;
 use crate::path::FsPath;
@@ -37,6 +37,18 @@ pub trait AsyncStore: Send + Sync + 'static {
     /// See [`BlockingStore::read`](super::BlockingStore::read).
     fn read(&self, path: &FsPath, options: &ReadOptions) -> impl Future<Output = Result<Bytes>> + Send;
 
+    /// See [`BlockingStore::try_stat`](super::BlockingStore::try_stat).
+    fn try_stat(&self, path: &FsPath, options: &StatOptions) -> Option<Metadata> {
+        let _ = (path, options);
+        None
+    }
+
+    /// See [`BlockingStore::try_read`](super::BlockingStore::try_read).
+    fn try_read(&self, path: &FsPath, options: &ReadOptions) -> Option<Bytes> {
+        let _ = (path, options);
+        None
+    }
+
     /// See [`BlockingStore::read_many`](super::BlockingStore::read_many).
     fn read_many(
         &self,
@@ -58,6 +70,16 @@ pub trait AsyncStore: Send + Sync + 'static {
         data: &Data<'_>,
         options: &WriteOptions,
     ) -> impl Future<Output = Result<Metadata>> + Send;
+
+    /// See [`BlockingStore::write_parts`](super::BlockingStore::write_parts).
+    fn write_parts(
+        &self,
+        path: &FsPath,
+        parts: &[Data<'_>],
+        options: &WriteOptions,
+    ) -> impl Future<Output = Result<Metadata>> + Send {
+        async move { self.write(path, &join(parts), options).await }
+    }
 
     /// See [`BlockingStore::write_many`](super::BlockingStore::write_many).
     fn write_many(
@@ -139,6 +161,12 @@ pub trait AsyncFile: Send + Sync + 'static {
             buf[..bytes.len()].copy_from_slice(&bytes);
             Ok(bytes.len())
         }
+    }
+
+    /// See [`BlockingFile::try_read_at`](super::BlockingFile::try_read_at).
+    fn try_read_at(&self, offset: u64, buf: &mut [u8]) -> Option<usize> {
+        let _ = (offset, buf);
+        None
     }
 
     /// Writes all of `data` at an offset.

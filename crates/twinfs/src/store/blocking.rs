@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     Capabilities, CreateDirOptions, Data, Entry, ListOptions, Metadata, MoveOptions, OpenOptions,
-    ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StatOptions, WriteItem, WriteOptions,
+    ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StatOptions, WriteItem, WriteOptions, join,
 };
 use crate::error::Result;
 use crate::path::FsPath;
@@ -45,6 +45,22 @@ pub trait BlockingStore: Send + Sync + 'static {
     /// `NotFound`, `IsADirectory`, `ConditionFailed`.
     fn read(&self, path: &FsPath, options: &ReadOptions) -> Result<Bytes>;
 
+    /// As [`stat`](Self::stat), if the answer is in memory and needs no waiting: not for a device, not for
+    /// another process, not for a lock that is held for long. The async face asks this before it hops.
+    ///
+    /// `None` means that it would have to wait, or would fail: `stat` says which.
+    fn try_stat(&self, path: &FsPath, options: &StatOptions) -> Option<Metadata> {
+        if self.is_instant() { self.stat(path, options).ok() } else { None }
+    }
+
+    /// As [`read`](Self::read), if the bytes are in memory, as [`try_stat`](Self::try_stat).
+    ///
+    /// `None` means that it would have to wait, would fail, or is long: more bytes than can be copied
+    /// between two other operations without anybody noticing.
+    fn try_read(&self, path: &FsPath, options: &ReadOptions) -> Option<Bytes> {
+        if self.is_instant() { self.read(path, options).ok() } else { None }
+    }
+
     /// Reads many files; results in the order of the paths.
     ///
     /// # Errors
@@ -67,6 +83,15 @@ pub trait BlockingStore: Send + Sync + 'static {
     /// `ConditionFailed`, `IsADirectory`, `NotADirectory`, `NoSpace`; `NotFound` for a missing parent with
     /// `Parents::Require`. Nothing is changed then.
     fn write(&self, path: &FsPath, data: &Data<'_>, options: &WriteOptions) -> Result<Metadata>;
+
+    /// Writes a whole file from parts that follow each other; without this method they are joined in
+    /// memory first.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    fn write_parts(&self, path: &FsPath, parts: &[Data<'_>], options: &WriteOptions) -> Result<Metadata> {
+        self.write(path, &join(parts), options)
+    }
 
     /// Writes many files, each whole by itself; results in the order of the items.
     ///
@@ -185,6 +210,13 @@ pub trait BlockingFile: Send + Sync + 'static {
         }
         buf.truncate(filled);
         Ok(buf.into())
+    }
+
+    /// Fills `buf` from an offset if all of it, up to the end of the file, is in memory and needs no
+    /// waiting; gives how many bytes. See [`BlockingStore::try_read`].
+    fn try_read_at(&self, offset: u64, buf: &mut [u8]) -> Option<usize> {
+        let _ = (offset, buf);
+        None
     }
 
     /// Writes all of `data` at an offset; a gap before it reads as zeros. In mode `ab` the offset

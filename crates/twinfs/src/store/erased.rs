@@ -28,6 +28,8 @@ macro_rules! erased_store_trait {
         trait ErasedStore: Send + Sync {
             fn scheme(&self) -> &'static str;
             fn capabilities(&self) -> &Capabilities;
+            fn try_stat(&self, path: &FsPath, options: &StatOptions) -> Option<Metadata>;
+            fn try_read(&self, path: &FsPath, options: &ReadOptions) -> Option<Bytes>;
             $(fn $name<'a>(&'a self, $($arg: &'a $ty),*) -> BoxFuture<'a, $ret>;)*
             $(fn $open<'a>(&'a self, $($oarg: &'a $oty),*) -> BoxFuture<'a, Box<dyn ErasedFile>>;)*
             fn list<'a>(&'a self, path: &'a FsPath, options: &'a ListOptions) -> BoxFuture<'a, Box<dyn ErasedLister>>;
@@ -39,6 +41,12 @@ macro_rules! erased_store_trait {
             }
             fn capabilities(&self) -> &Capabilities {
                 AsyncStore::capabilities(self)
+            }
+            fn try_stat(&self, path: &FsPath, options: &StatOptions) -> Option<Metadata> {
+                AsyncStore::try_stat(self, path, options)
+            }
+            fn try_read(&self, path: &FsPath, options: &ReadOptions) -> Option<Bytes> {
+                AsyncStore::try_read(self, path, options)
             }
             $(fn $name<'a>(&'a self, $($arg: &'a $ty),*) -> BoxFuture<'a, $ret> {
                 Box::pin(AsyncStore::$name(self, $($arg),*))
@@ -76,6 +84,24 @@ macro_rules! erased_store_trait {
                     Kind::Ready(store) => AsyncStore::capabilities(store),
                     Kind::OffThread(store) => AsyncStore::capabilities(store),
                     Kind::Erased(store) => store.capabilities(),
+                }
+            }
+
+            fn try_stat(&self, path: &FsPath, options: &StatOptions) -> Option<Metadata> {
+                match &self.kind {
+                    Kind::Memory(store) => AsyncStore::try_stat(store, path, options),
+                    Kind::Ready(store) => AsyncStore::try_stat(store, path, options),
+                    Kind::OffThread(store) => AsyncStore::try_stat(store, path, options),
+                    Kind::Erased(store) => store.try_stat(path, options),
+                }
+            }
+
+            fn try_read(&self, path: &FsPath, options: &ReadOptions) -> Option<Bytes> {
+                match &self.kind {
+                    Kind::Memory(store) => AsyncStore::try_read(store, path, options),
+                    Kind::Ready(store) => AsyncStore::try_read(store, path, options),
+                    Kind::OffThread(store) => AsyncStore::try_read(store, path, options),
+                    Kind::Erased(store) => store.try_read(path, options),
                 }
             }
 
@@ -117,6 +143,7 @@ macro_rules! erased_file_trait {
         trait ErasedFile: Send + Sync {
             $(fn $name(&self, $($arg: $ty),*) -> BoxFuture<'_, $ret>;)*
             fn read_at<'a>(&'a self, offset: u64, buf: &'a mut [u8]) -> BoxFuture<'a, usize>;
+            fn try_read_at(&self, offset: u64, buf: &mut [u8]) -> Option<usize>;
             fn write_at<'a>(&'a self, offset: u64, data: &'a Data<'_>) -> BoxFuture<'a, ()>;
         }
 
@@ -126,6 +153,9 @@ macro_rules! erased_file_trait {
             })*
             fn read_at<'a>(&'a self, offset: u64, buf: &'a mut [u8]) -> BoxFuture<'a, usize> {
                 Box::pin(AsyncFile::read_at(self, offset, buf))
+            }
+            fn try_read_at(&self, offset: u64, buf: &mut [u8]) -> Option<usize> {
+                AsyncFile::try_read_at(self, offset, buf)
             }
             fn write_at<'a>(&'a self, offset: u64, data: &'a Data<'_>) -> BoxFuture<'a, ()> {
                 Box::pin(AsyncFile::write_at(self, offset, data))
@@ -146,6 +176,14 @@ macro_rules! erased_file_trait {
                     FileKind::Ready(file) => AsyncFile::read_at(file, offset, buf).await,
                     FileKind::OffThread(file) => AsyncFile::read_at(file, offset, buf).await,
                     FileKind::Erased(file) => file.read_at(offset, buf).await,
+                }
+            }
+
+            fn try_read_at(&self, offset: u64, buf: &mut [u8]) -> Option<usize> {
+                match &self.0 {
+                    FileKind::Ready(file) => AsyncFile::try_read_at(file, offset, buf),
+                    FileKind::OffThread(file) => AsyncFile::try_read_at(file, offset, buf),
+                    FileKind::Erased(file) => file.try_read_at(offset, buf),
                 }
             }
 
@@ -209,6 +247,25 @@ impl Immediate for DynStore<SyncFace> {
     fn concurrent(self: &Arc<Self>) -> Arc<DynStore<AsyncFace>> {
         let kind = self.concurrent.as_ref().unwrap_or(&self.kind).clone();
         Arc::new(DynStore { kind, concurrent: None, face: PhantomData })
+    }
+}
+
+impl<Face> DynStore<Face> {
+    /// The memory store, where this is one without a layer around it.
+    ///
+    /// ```
+    /// let fs = twinfs::blocking::Fs::memory();
+    /// fs.write("a/b.txt", "hello")?;
+    /// let memory = fs.store().memory().unwrap();
+    /// assert_eq!(memory.node("a/b.txt").unwrap().bytes().unwrap(), "hello");
+    /// # Ok::<(), twinfs::Error>(())
+    /// ```
+    #[must_use]
+    pub fn memory(&self) -> Option<&Arc<MemoryStore>> {
+        match &self.kind {
+            Kind::Memory(store) => Some(store.store()),
+            _ => None,
+        }
     }
 }
 

@@ -24,6 +24,7 @@ const ROLES: &[(&str, Role)] = &[
     ("few_descriptors", crate::limits::few_descriptors),
     ("walk_eperm", crate::confinement::walk_eperm),
     ("walk_enosys", crate::confinement::walk_enosys),
+    ("attempts_denied", crate::attempts::attempts_denied),
 ];
 
 /// Runs as the child process of other tests, by the name of a role.

@@ -14,7 +14,7 @@ use twinfs::{
 };
 
 use crate::child::{Parent, Process};
-use crate::support::{Tree, disk_names, kind, list, listed, open, path, put, read, stat, tree, write};
+use crate::support::{Tree, deny, disk_names, kind, list, listed, open, path, put, read, stat, tree, write};
 
 /// What must hold however lookups are confined. `outside` is a directory beside the root.
 fn links(store: &LocalStore, outside: &Path) {
@@ -151,24 +151,6 @@ fn links_stay_inside_by_the_kernel() {
     links(&store, &outside);
 }
 
-/// Makes `openat2` fail with this error number from now on, in this process.
-fn deny_openat2(errno: i32) {
-    let statement = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
-    let mut filter = [
-        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
-        statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, libc::SYS_openat2 as u32),
-        statement(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ERRNO | errno as u32),
-        statement(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
-    ];
-    let program = libc::sock_fprog { len: 4, filter: filter.as_mut_ptr() };
-    // SAFETY: the filter lives through the call, which copies it; it only affects this thread and
-    // those it starts, in a process made for this.
-    unsafe {
-        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-        assert_eq!(libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program), 0);
-    }
-}
-
 pub(crate) fn walk_eperm(store: &LocalStore, _parent: &mut Parent) {
     walk(store, libc::EPERM);
 }
@@ -178,7 +160,7 @@ pub(crate) fn walk_enosys(store: &LocalStore, _parent: &mut Parent) {
 }
 
 fn walk(store: &LocalStore, errno: i32) {
-    deny_openat2(errno);
+    deny(libc::SYS_openat2, errno);
     let store = LocalStore::open(store.root(), LocalOptions::default()).unwrap();
     assert!(!store.is_confined_by_kernel());
     links(&store, &store.root().with_file_name("outside"));

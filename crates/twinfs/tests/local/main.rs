@@ -8,6 +8,7 @@
 #![allow(clippy::print_stderr, reason = "a test that passes over something says so")]
 #![cfg(test)]
 
+mod attempts;
 mod bulk;
 mod child;
 mod confinement;

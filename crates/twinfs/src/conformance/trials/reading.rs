@@ -59,6 +59,24 @@ trials! {
         }
     }
 
+    fn an_attempt_answers_what_the_verb_answers_or_not(t) needs [Files] {
+        go!(t.put("ten", b"0123456789"))?;
+        for (range, expected) in ranges() {
+            let attempted = t.fs.try_read(t.at("ten"), range);
+            ensure!(attempted.is_none_or(|bytes| bytes == b"0123456789"[expected]), "{range:?}");
+        }
+        let found = go!(t.fs.stat(t.at("ten")))?;
+        ensure!(t.fs.try_stat(t.at("ten")).is_none_or(|attempted| attempted.len == found.len), "another length");
+        let file = go!(t.open("ten", Mode::Read))?;
+        for (offset, len) in [(0, 10), (3, 4), (8, 10), (10, 1), (11, 1)] {
+            let mut buf = [0; 10];
+            let attempted = file.try_read_into_at(offset as u64, &mut buf[..len]);
+            let expected = &b"0123456789"[offset.min(10)..(offset + len).min(10)];
+            ensure!(attempted.is_none_or(|count| &buf[..count] == expected), "{len} bytes at {offset}");
+        }
+        ensure!(t.fs.try_read(t.at("nothing"), ..).is_none() && t.fs.try_stat(t.at("nothing")).is_none(), "nothing is there");
+    }
+
     fn read_range_of_nothing_is_not_found(t) needs [Files] {
         go!(t.put("file", b"x"))?;
         for (range, _) in ranges() {

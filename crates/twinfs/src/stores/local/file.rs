@@ -87,7 +87,8 @@ impl Inner {
         if !held {
             return Err(ErrorKind::ConditionFailed.into());
         }
-        Ok(Box::new(Reader { inner: Arc::clone(self), file, closed: AtomicBool::new(false) }))
+        let may_ask = self.attempts.may_ask(&stat);
+        Ok(Box::new(Reader { inner: Arc::clone(self), file, may_ask, closed: AtomicBool::new(false) }))
     }
 }
 
@@ -96,6 +97,8 @@ impl Inner {
 struct Reader {
     inner: Arc<Inner>,
     file: OwnedFd,
+    /// Whether its reads may be attempted without waiting.
+    may_ask: bool,
     closed: AtomicBool,
 }
 
@@ -112,6 +115,11 @@ impl BlockingFile for Reader {
 
     fn read_bytes(&self, offset: u64, len: usize) -> Result<Bytes> {
         read_bytes(self.file()?, offset, len)
+    }
+
+    fn try_read_at(&self, offset: u64, buf: &mut [u8]) -> Option<usize> {
+        let file = self.file().ok().filter(|_| self.may_ask)?;
+        self.inner.attempts.read_at(file, offset, buf)
     }
 
     fn write_at(&self, _offset: u64, _data: &Data<'_>) -> Result<()> {

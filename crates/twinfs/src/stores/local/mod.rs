@@ -5,6 +5,7 @@
 //! what it replaces (`publish`); a version is a token in an extended attribute with size and
 //! time (`version`).
 
+mod attempt;
 mod bulk;
 mod confine;
 mod file;
@@ -13,6 +14,8 @@ mod in_place;
 mod list;
 mod lock;
 mod names;
+#[cfg(feature = "objects")]
+pub(crate) mod private;
 mod publish;
 mod remove;
 mod rename;
@@ -31,6 +34,7 @@ use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
 
+use self::attempt::Attempts;
 use self::confine::Root;
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::FsPath;
@@ -131,6 +135,7 @@ struct Inner {
     capabilities: Capabilities,
     /// Asked for, and the file system can.
     keeps_versions: bool,
+    attempts: Attempts,
     /// When `stage` last looked for expired uploads, in seconds since 1970.
     last_sweep: AtomicU64,
 }
@@ -161,6 +166,7 @@ impl LocalStore {
         }
         let capabilities = Capabilities { if_version: keeps_versions, ..Capabilities::all() };
         Ok(Self(Arc::new(Inner {
+            attempts: Attempts::new(&handle),
             root: handle,
             path,
             options,
@@ -216,6 +222,14 @@ impl BlockingStore for LocalStore {
         self.0.read(path, options)
     }
 
+    fn try_stat(&self, path: &FsPath, options: &StatOptions) -> Option<Metadata> {
+        self.0.try_stat(path, options)
+    }
+
+    fn try_read(&self, path: &FsPath, options: &ReadOptions) -> Option<Bytes> {
+        self.0.try_read(path, options)
+    }
+
     fn read_many(&self, paths: &[FsPath], options: &ReadOptions) -> Result<Vec<Result<Bytes>>> {
         Ok(self.0.read_many(paths, options))
     }
@@ -226,6 +240,10 @@ impl BlockingStore for LocalStore {
 
     fn write(&self, path: &FsPath, data: &Data<'_>, options: &WriteOptions) -> Result<Metadata> {
         self.0.write(path, data, options)
+    }
+
+    fn write_parts(&self, path: &FsPath, parts: &[Data<'_>], options: &WriteOptions) -> Result<Metadata> {
+        self.0.write_parts(path, parts, options)
     }
 
     fn write_many(&self, items: &[WriteItem<'_>], options: &WriteOptions) -> Result<Vec<Result<Metadata>>> {

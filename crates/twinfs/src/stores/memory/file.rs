@@ -122,6 +122,10 @@ impl BlockingFile for Reader {
         Ok(bytes.slice(start..end))
     }
 
+    fn try_read_at(&self, offset: u64, buf: &mut [u8]) -> Option<usize> {
+        self.read_at(offset, buf).ok()
+    }
+
     fn write_at(&self, _offset: u64, _data: &Data<'_>) -> Result<()> {
         self.bytes()?;
         Err(no_writing())
