@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 import python_large as large
+import python_objects as objects
 import python_peers as peers
 import python_small as small
 from python_setting import Setting
@@ -33,6 +34,10 @@ WORKLOADS = {
     "stream_write": large.stream_write,
     "list": large.list_all,
     "start": large.start,
+    "objects_1k": objects.small,
+    "objects_100k": objects.medium,
+    "objects_10m": objects.large,
+    "objects_batch": objects.batches,
 }
 
 

@@ -27,7 +27,10 @@ PLAIN_WRITE = "plain open() and write()"
 TO_THREAD = "asyncio.to_thread"
 SYNC = "twinfs.SyncFileSystem"
 ASYNC = "twinfs.AsyncFileSystem"
-PACKAGES = ("aiofile", "aiofiles", "anyio", "fsspec", "obstore", "opendal", "twinfs")
+PACKAGES = (
+    *("aiofile", "aiofiles", "anyio", "fsspec", "obstore", "opendal", "proxystore", "redis"),
+    "twinfs",
+)
 
 
 def present(package: str) -> bool:

@@ -67,10 +67,23 @@ def kodosumi_command() -> list[str]:
     return [str(interpreter), str(ROOT / "bench" / "kodosumi_bench.py")]
 
 
+def aiofs_command() -> list[str]:
+    # aiofs installs on Python 3.13 and newer only.
+    interpreter = environment("bench-aiofs", "3.13", "tests/aiofs/requirements.txt")
+    return [str(interpreter), str(ROOT / "bench" / "aiofs_bench.py")]
+
+
+def aioftp_command() -> list[str]:
+    interpreter = environment("bench-aioftp", "any", "bench/requirements-aioftp.txt")
+    return [str(interpreter), str(ROOT / "bench" / "aioftp_bench.py")]
+
+
 SUITES: dict[str, Command] = {
     "rust": rust_command,
     "python": python_command,
     "kodosumi": kodosumi_command,
+    "aiofs": aiofs_command,
+    "aioftp": aioftp_command,
 }
 
 

@@ -10,7 +10,12 @@ SYNC = "twinfs.SyncFileSystem"
 PLAIN = "plain open() and read()"
 REAL = "real client, real server"
 OURS = "twinfs client, twinfs server"
+AIOFS = "aiofs OsFileSystem"
 LINE = "twinfs command line, twinfs server"
+#: Each of aioftp's classes, and ours of the same name.
+PATH_IO = tuple(
+    (f"twinfs {name}", f"aioftp.{name}") for name in ("PathIO", "AsyncPathIO", "MemoryPathIO")
+)
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,19 @@ class Workload:
     reference: str
     text: str
     goals: tuple[Goal, ...] = ()
+
+
+OUR_OBJECTS = "twinfs.proxystore.FileConnector"
+RAW_OBJECTS = "plain write, rename, read, unlink"
+
+
+def small_objects(_verb: str, _size: str) -> tuple[Goal, ...]:
+    their = at_most(OUR_OBJECTS, 0.6, "proxystore FileConnector")
+    return their, at_most(OUR_OBJECTS, 1, RAW_OBJECTS)
+
+
+def large_objects(verb: str, _size: str) -> tuple[Goal, ...]:
+    return (at_most(OUR_OBJECTS, 1, RAW_OBJECTS),) if verb == "get" else ()
 
 
 WORKLOADS = (
@@ -297,6 +315,50 @@ WORKLOADS = (
             at_most(ASYNC, 0.8, "plain os.scandir() with stat()"),
         ),
     ),
+    *(
+        Workload(
+            f"python_objects_{verb}_{size}",
+            "python",
+            f"objects_{size}",
+            f"Python: objects of {words}, {said}",
+            "object",
+            RAW_OBJECTS,
+            text,
+            goals(verb, size),
+        )
+        for size, words, goals in (
+            ("1k", "1 KiB", small_objects),
+            ("100k", "100 KiB", small_objects),
+            ("10m", "10 MiB", large_objects),
+        )
+        for verb, said, text in (
+            (
+                "put",
+                "put",
+                "One after the other, each under a key of its own. Ours and the plain way are "
+                "atomic; ours has a checksum, too.",
+            ),
+            ("get", "got", "One after the other, by their keys. Ours are held against a checksum."),
+            (
+                "evict",
+                "evicted",
+                "One after the other. Ours removes emptied folders, too.",
+            ),
+        )
+    ),
+    *(
+        Workload(
+            f"python_objects_{verb}_batch",
+            "python",
+            "objects_batch",
+            f"Python: 1,000 objects of 1 KiB {said} in one call",
+            "object",
+            RAW_OBJECTS,
+            "Redis is a real server on the loopback address, without a disk.",
+            (at_most(OUR_OBJECTS, 1, "proxystore RedisConnector"),),
+        )
+        for verb, said in (("put", "put"), ("get", "got"))
+    ),
     Workload(
         "python_start",
         "python",
@@ -326,7 +388,8 @@ WORKLOADS = (
         "Run files: 1,000 files of 4 KiB uploaded",
         "file",
         REAL,
-        "One folder in one call, as above.",
+        "One folder in one call, as above. What the rounds leave stays until the end: on an ext4 "
+        "without a journal, removing it would slow down what creates files next.",
         (faster(OURS, 30, REAL), faster(LINE, 30, REAL)),
     ),
     Workload(
@@ -336,7 +399,7 @@ WORKLOADS = (
         "Run files: 1,000 files of 4 KiB downloaded",
         "file",
         REAL,
-        "One folder in one call, into a folder on disk.",
+        "One folder in one call, into a folder on disk. What the rounds leave stays until the end.",
         (faster(OURS, 20, REAL), faster(LINE, 20, REAL)),
     ),
     Workload(
@@ -358,6 +421,87 @@ WORKLOADS = (
         "real client",
         "Nothing is requested.",
         (at_most("twinfs client", 1000),),
+    ),
+    Workload(
+        "aiofs_read",
+        "aiofs",
+        "read",
+        "aiofs: whole 4 KiB files read",
+        "file",
+        AIOFS,
+        "2,000 files, 32 in flight, each in `async with fs.open(name)`.",
+    ),
+    Workload(
+        "aiofs_write",
+        "aiofs",
+        "write",
+        "aiofs: whole 4 KiB files written over the last ones",
+        "file",
+        AIOFS,
+        "As above, with mode `w`. Ours are atomic and keep out other writers; theirs are in place.",
+    ),
+    Workload(
+        "aiofs_update",
+        "aiofs",
+        "update",
+        "aiofs: 4 KiB files read and written again",
+        "file",
+        AIOFS,
+        "As above, with mode `r+`.",
+    ),
+    Workload(
+        "aiofs_lines",
+        "aiofs",
+        "lines",
+        "aiofs: many small writes to one file",
+        "write",
+        AIOFS,
+        "10,000 writes of 100 bytes in one context.",
+    ),
+    *(
+        Workload(
+            f"aioftp_{name}",
+            "aioftp",
+            name,
+            f"aioftp: {title}",
+            noun,
+            "aioftp.PathIO",
+            text,
+            (
+                tuple(at_most(ours, 1.1, theirs) for ours, theirs in PATH_IO)
+                if name.startswith(("retr", "stor", "mlsd"))
+                else (faster("twinfs AsyncPathIO", 2, "aioftp.AsyncPathIO"),)
+            ),
+        )
+        for name, noun, title, text in (
+            ("exists", "call", "whether a file is there", "2,000 calls, one after the other."),
+            ("stat", "call", "size and times of a file", "2,000 calls, one after the other."),
+            (
+                "read",
+                "file",
+                "a 4 KiB file opened, read in the server's blocks of 8 KiB, closed",
+                "2,000 files, one after the other.",
+            ),
+            (
+                "write",
+                "file",
+                "a 4 KiB file opened, written in place, closed",
+                "2,000 files, one after the other.",
+            ),
+            ("list", "name", "a directory of 1,000 files listed", "One listing, name by name."),
+            ("blocks", "MiB", "64 MiB read in blocks of 8 KiB", "One file in the page cache."),
+            ("write_blocks", "MiB", "64 MiB written in blocks of 8 KiB", "Over what was there."),
+            (
+                "retr_small",
+                "file",
+                "1,000 files of 4 KiB retrieved from its server",
+                "Its server over each class in a process of its own, one ftplib client.",
+            ),
+            ("stor_small", "file", "1,000 files of 4 KiB stored on its server", "As before."),
+            ("mlsd", "name", "1,000 files listed by its server", "MLSD: three questions a name."),
+            ("retr_large", "MiB", "256 MiB retrieved from its server", "As before."),
+            ("stor_large", "MiB", "256 MiB stored on its server", "As before."),
+        )
     ),
 )
 

@@ -55,6 +55,9 @@ def registered(soak: bool) -> Iterator[Runner]:
     build = ("cargo", "build", *WORKSPACE, "--all-targets")
     yield Runner("build", "test", [build], minutes=25)
     yield nextest(target, soak)
+    if examples := sorted((ROOT / "crates" / "twinfs" / "examples").glob("*.rs")):
+        programs = [(str(target / "debug" / "examples" / path.stem),) for path in examples]
+        yield Runner("examples", "test", programs)
     doctests = ("cargo", "test", *WORKSPACE, "--doc")
     yield Runner("doctest", "test", [doctests], minutes=15, skips=reports.skips_in_libtest)
     if (ROOT / "examples" / "third-party-store").is_dir():
@@ -68,6 +71,8 @@ def registered(soak: bool) -> Iterator[Runner]:
     )
     if (ROOT / "python").is_dir():
         yield from python_package(target, soak)
+    if (ROOT / "tests" / "aioftp").is_dir():
+        yield pytest("aioftp", "3.12", target, soak, target / "wheels")
     if (ROOT / "tests" / "kodosumi").is_dir():
         # kodosumi imports on Python 3.12 and newer only.
         wheels = target / "wheels" if (ROOT / "python").is_dir() else None
@@ -76,6 +81,9 @@ def registered(soak: bool) -> Iterator[Runner]:
         if (ROOT / "tests" / "ray").is_dir():
             also = ("tests/kodosumi/requirements.txt",)
             yield pytest("ray", "3.12", target, soak, wheels, also)
+    if (ROOT / "tests" / "aiofs").is_dir():
+        # aiofs itself, which they are compared with, installs on Python 3.13 and newer only.
+        yield pytest("aiofs", "3.13", target, soak, target / "wheels")
     if (ROOT / "web" / "package.json").exists():
         yield from web_page(target)
 
@@ -183,6 +191,8 @@ def python_package(target: Path, soak: bool) -> Iterator[Runner]:
     if (ROOT / "tests" / "python").is_dir():
         for version in ("3.11", "3.12", "3.13"):
             yield pytest("python", version, target, soak, wheels)
+    if (ROOT / "tests" / "proxystore").is_dir():
+        yield pytest("proxystore", "3.12", target, soak, wheels)
 
 
 def web_page(target: Path) -> Iterator[Runner]:

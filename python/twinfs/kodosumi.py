@@ -324,9 +324,12 @@ class AsyncFileSystem(_RunFiles):
         try:
             while True:
                 try:
-                    yield await _wait(download.__anext__())
+                    local: str = await _wait(download.__anext__())
                 except StopAsyncIteration:
                     return
+                # A task that was cancelled just now has not got here, and the file goes.
+                download.claim()
+                yield local
         finally:
             await download.close()
 
@@ -397,6 +400,8 @@ class SyncFileSystem(_RunFiles):
                     local: str = _call(download.__next__)
                 except StopIteration:
                     return
+                # Neither has one that Ctrl-C interrupted.
+                download.claim()
                 yield local
         finally:
             download.close()

@@ -9,16 +9,21 @@ from typing import Any
 import pytest
 
 import twinfs
-from twinfs import _async_files, _files, _filesystem
+import twinfs.aiofs.sync
+from twinfs import _async_files, _files, _filesystem, aiofs
 
 FLAGS = doctest.ELLIPSIS
+MODULES = (
+    *(twinfs, twinfs.errors, _files, _async_files, _filesystem),
+    *(aiofs, aiofs._asynchronous, aiofs.sync, aiofs.sync._synchronous),
+)
 
 
 def examples() -> list[doctest.DocTest]:
     finder = doctest.DocTestFinder(exclude_empty=True)
     parser = doctest.DocTestParser()
     found: list[doctest.DocTest] = []
-    for module in (twinfs, twinfs.errors, _files, _async_files, _filesystem):
+    for module in MODULES:
         found += finder.find(module, module.__name__)
     # A compiled method is not looked at by the finder.
     for name, method in inspect.getmembers(twinfs.SyncFileSystem):

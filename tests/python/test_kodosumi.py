@@ -228,19 +228,19 @@ def test_a_cancelled_upload_leaves_nothing(tracer: Tracer, tmp_path: Path, data:
         eventually("the uploads are cancelled", lambda: kept.list_staged() == [])
 
 
-def test_a_cancelled_download_leaves_nothing(
+def test_a_download_cancelled_at_any_moment_leaves_nothing(
     tracer: Tracer, tmp_path: Path, downloads: Path
 ) -> None:
     with tracer.fs_sync() as fs:
-        fs.upload(lay(tmp_path / "tree", {f"{n:02}": bytes(MIB) for n in range(20)}))
+        fs.upload(lay(tmp_path / "tree", {f"{n:02}": bytes(100_000) for n in range(20)}))
 
     async def main() -> None:
         async with await tracer.fs() as fs:
-            for turns in range(10):
+            for turns in range(40):
                 arriving = fs.download("out")
                 first = asyncio.create_task(anext(arriving))
-                for _ in range(turns):
-                    await asyncio.sleep(0.001)
+                # From before it has begun to after the first file has come.
+                await asyncio.sleep(turns / 2000)
                 first.cancel()
                 await asyncio.gather(first, return_exceptions=True)
                 await arriving.aclose()

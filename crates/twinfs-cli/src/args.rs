@@ -10,7 +10,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
 use twinfs::Durability;
 use twinfs::bulk::Limit;
-use twinfs_server::LogFormat;
+use twinfs_server::{LogFormat, Network};
 
 use crate::exit;
 
@@ -242,6 +242,14 @@ pub(crate) struct Serve {
     /// Clients come by TLS, through a proxy: mark cookies as secure
     #[arg(long, env = "TWINFS_BEHIND_TLS", value_parser = BoolishValueParser::new())]
     pub(crate) behind_tls: bool,
+    /// A proxy whose X-Forwarded-For is believed, again for more: its address, or a network like 10.0.0.0/8
+    #[arg(
+        long = "trusted-proxy",
+        env = "TWINFS_TRUSTED_PROXY",
+        value_name = "NETWORK",
+        value_delimiter = ','
+    )]
+    pub(crate) trusted_proxies: Vec<Network>,
     /// How long requests may take to end when the server stops [default: 30s]
     #[arg(long, env = "TWINFS_DRAIN", value_name = "TIME", value_parser = duration)]
     pub(crate) drain: Option<Duration>,
@@ -280,7 +288,7 @@ pub(crate) struct ServeLimits {
     /// Connections served at a time [default: 1024]
     #[arg(long, env = "TWINFS_CONNECTIONS", value_name = "N")]
     pub(crate) connections: Option<usize>,
-    /// Memory for chunks being received [default: 128MiB]
+    /// Memory for chunks, whole files and completions being received [default: 128MiB]
     #[arg(long, env = "TWINFS_CHUNK_MEMORY", value_name = "SIZE")]
     pub(crate) chunk_memory: Option<ByteSize>,
     /// The largest JSON body [default: 32MiB]

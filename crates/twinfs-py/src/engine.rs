@@ -17,6 +17,7 @@ use crate::results::Deliver;
 /// | way | sync method | asyncio method |
 /// |---|---|---|
 /// | in place: memory | in the calling thread | where it is awaited |
+/// | calling: local disk, if asked for | in the calling thread, the interpreter lock released | the same, where it is awaited |
 /// | pool: local disk | in the calling thread, the interpreter lock released; long ones on workers | where it is awaited, if what it asks for is cached; else on a worker |
 /// | woken: async stores | on a worker, while the calling thread waits | on a worker |
 #[derive(Clone)]
@@ -28,6 +29,7 @@ pub(crate) struct Engine {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     InPlace,
+    Calling,
     Pool,
     Woken,
 }
@@ -54,7 +56,7 @@ impl Engine {
         };
         let store: DynStore<AsyncFace> = match way {
             // A worker is the other thread already: its futures need no further hop.
-            Way::InPlace | Way::Pool => store.into_sync().into(),
+            Way::InPlace | Way::Calling | Way::Pool => store.into_sync().into(),
             Way::Woken => store.into_async(),
         };
         Ok(Self { fs: Fs::new(store), way })
@@ -62,6 +64,11 @@ impl Engine {
 
     pub(crate) fn way(&self) -> Way {
         self.way
+    }
+
+    /// The file system itself.
+    pub(crate) fn fs(&self) -> &Fs {
+        &self.fs
     }
 }
 
@@ -84,6 +91,7 @@ impl Way {
         match self {
             // Such an operation is over sooner than the lock could be released and taken.
             Self::InPlace => run_in_place(py, length == Length::Long, future),
+            Self::Calling => run_in_place(py, true, future),
             Self::Pool if length == Length::Short => run_in_place(py, true, future),
             Self::Pool | Self::Woken => run_waiting(py, work(future)),
         }
@@ -95,7 +103,7 @@ impl Way {
         name: &'static str,
         future: impl Future<Output = Outcome<T>> + Send + 'static,
     ) -> Operation {
-        Operation::new(name, self == Self::InPlace, work(future))
+        Operation::new(name, self, work(future))
     }
 
     /// Makes an operation for an asyncio method that can be attempted without waiting.
@@ -113,7 +121,7 @@ impl Way {
     {
         match self {
             Self::Pool => Operation::attempted(name, executor::attempt(arguments, attempt, begin)),
-            Self::InPlace | Self::Woken => self.operation(name, begin(arguments)),
+            Self::InPlace | Self::Calling | Self::Woken => self.operation(name, begin(arguments)),
         }
     }
 }

@@ -252,9 +252,17 @@ fn not_immediate() -> Failure {
         .into()
 }
 
-/// Does work in place, without a loop or another thread.
-pub(crate) fn do_in_place(py: Python<'_>, mut work: Pin<Box<dyn Work>>) -> PyResult<Py<PyAny>> {
-    poll_in_place(work.as_mut());
+/// Does work in place, without a loop or another thread, and without the interpreter lock if need be.
+pub(crate) fn do_in_place(
+    py: Python<'_>,
+    release_lock: bool,
+    mut work: Pin<Box<dyn Work>>,
+) -> PyResult<Py<PyAny>> {
+    if release_lock {
+        detached(py, || poll_in_place(work.as_mut()));
+    } else {
+        poll_in_place(work.as_mut());
+    }
     finish(py, work.as_mut())
 }
 

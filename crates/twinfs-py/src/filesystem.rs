@@ -1,7 +1,6 @@
 //! The two file system classes: connecting, closing, pickling. Their verbs stand in `verbs`.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::IntoPyObjectExt;
@@ -9,11 +8,11 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyString, PyTuple};
-use twinfs::{Error, ErrorKind, Location, Operation as Verb, StoreOptions};
+use twinfs::location::redacted;
+use twinfs::{Error, ErrorKind, Location, Operation as Verb, StoreOptions, fork};
 
 use crate::engine::Engine;
 use crate::errors::{IntoException, invalid_input};
-use crate::process;
 
 /// What both classes are: an engine, and the configuration it was made from.
 struct Connection {
@@ -67,7 +66,7 @@ impl Connection {
             None => {}
             Some(Memory { shared: false, .. }) => keywords.set_item("shared", false)?,
             Some(Memory { named: true, .. }) => {
-                keywords.set_item(PROCESS, process::token().map_err(IntoException::into_exception)?)?;
+                keywords.set_item(PROCESS, fork::process_token().map_err(IntoException::into_exception)?)?;
             }
             Some(Memory { named: false, .. }) => {
                 return Err(PyTypeError::new_err(
@@ -78,26 +77,10 @@ impl Connection {
         }
         Ok((PyTuple::new(py, [&self.url])?, keywords))
     }
-
-    /// The URL without what may be secret: user, password and query. Options are not shown either.
-    fn display(&self) -> String {
-        match Location::parse(&self.url) {
-            Ok(location) if self.url.contains("://") => {
-                let authority =
-                    location.authority.rsplit_once('@').map_or(&*location.authority, |(_, host)| host);
-                let mut text = format!("{}://{authority}{}", location.scheme, location.path);
-                if location.authority.contains('@') {
-                    let _ = write!(text, " (as a user)");
-                }
-                text
-            }
-            _ => self.url.clone(),
-        }
-    }
 }
 
 /// The URL as text; a plain relative path becomes absolute, so that it means the same elsewhere.
-fn url_of(url: &Bound<'_, PyAny>) -> PyResult<String> {
+pub(crate) fn url_of(url: &Bound<'_, PyAny>) -> PyResult<String> {
     let text = if let Ok(text) = url.cast::<PyString>() {
         text.to_str()?.to_owned()
     } else {
@@ -114,7 +97,7 @@ fn url_of(url: &Bound<'_, PyAny>) -> PyResult<String> {
 }
 
 /// Keyword options as the texts that a URL's query would have.
-fn options_of(keywords: Option<&Bound<'_, PyDict>>) -> PyResult<BTreeMap<String, String>> {
+pub(crate) fn options_of(keywords: Option<&Bound<'_, PyDict>>) -> PyResult<BTreeMap<String, String>> {
     let mut options = BTreeMap::new();
     for (name, value) in keywords.into_iter().flatten() {
         let name = name.extract::<String>()?;
@@ -141,7 +124,7 @@ fn memory_of(location: &Location, options: &mut BTreeMap<String, String>) -> PyR
         Some(_) => return Err(invalid_input("option 'shared' must be True or False")),
     };
     if let Some(token) = options.remove(PROCESS)
-        && token != process::token().map_err(IntoException::into_exception)?
+        && token != fork::process_token().map_err(IntoException::into_exception)?
     {
         return Err(invalid_input(format!(
             "memory://{} is a tree of another process; connect with shared=False to get an empty one here",
@@ -175,7 +158,7 @@ macro_rules! file_system_class {
             /// The URL or path it was made from, without user, password and query.
             #[getter]
             fn url(&self) -> String {
-                self.0.display()
+                redacted(&self.0.url)
             }
 
             /// Whether it was closed.

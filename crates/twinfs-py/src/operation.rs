@@ -9,7 +9,8 @@ use pyo3::types::PyType;
 use twinfs::turn::{self, Over};
 
 use crate::completion::{self, Pending};
-use crate::executor::{Attempt, Postponed, Work, do_in_place};
+use crate::engine::Way;
+use crate::executor::{Attempt, Postponed, Work, do_in_place, run_waiting};
 
 /// An operation to await, once.
 ///
@@ -19,6 +20,7 @@ use crate::executor::{Attempt, Postponed, Work, do_in_place};
 #[pyclass(module = "twinfs._twinfs")]
 pub(crate) struct Operation {
     name: &'static str,
+    way: Way,
     state: State,
 }
 
@@ -33,7 +35,7 @@ enum State {
 
 /// What an operation is before it has begun.
 enum Todo {
-    /// Done where it is awaited, without a loop.
+    /// Done where it is awaited, without a loop; the interpreter lock is released if that calls the system.
     InPlace(Pin<Box<dyn Work>>),
     /// Attempted there, and done by a worker if that gives no answer.
     Attempt(Box<dyn Attempt>),
@@ -45,19 +47,27 @@ enum Todo {
 unsafe impl Sync for Operation {}
 
 impl Operation {
-    pub(crate) fn new(name: &'static str, in_place: bool, work: Pin<Box<dyn Work>>) -> Self {
-        let todo = if in_place { Todo::InPlace(work) } else { Todo::Worker(work) };
-        Self { name, state: State::New(todo) }
+    pub(crate) fn new(name: &'static str, way: Way, work: Pin<Box<dyn Work>>) -> Self {
+        let todo = match way {
+            Way::InPlace | Way::Calling => Todo::InPlace(work),
+            Way::Pool | Way::Woken => Todo::Worker(work),
+        };
+        Self { name, way, state: State::New(todo) }
     }
 
     /// An operation that a worker does only if the attempt gives no answer.
     pub(crate) fn attempted(name: &'static str, attempt: Box<dyn Attempt>) -> Self {
-        Self { name, state: State::New(Todo::Attempt(attempt)) }
+        Self { name, way: Way::Pool, state: State::New(Todo::Attempt(attempt)) }
     }
 
     /// An operation that was over before it began.
     pub(crate) fn finished(name: &'static str, result: PyResult<Py<PyAny>>) -> Self {
-        Self { name, state: State::Finished(result) }
+        Self { name, way: Way::InPlace, state: State::Finished(result) }
+    }
+
+    /// Does the work where it is awaited.
+    fn do_here(&self, py: Python<'_>, work: Pin<Box<dyn Work>>) -> PyResult<Py<PyAny>> {
+        do_in_place(py, self.way == Way::Calling, work)
     }
 
     /// Waits for an operation that was handed over; gives what to wait on.
@@ -95,7 +105,7 @@ impl Operation {
                 Err(waiting_on) => Ok(Some(waiting_on)),
             },
             State::New(Todo::InPlace(work)) => match turn::over() {
-                None => over(do_in_place(py, work)),
+                None => over(self.do_here(py, work)),
                 Some(over) => {
                     self.state = State::Turned(work, over);
                     // A bare yield: the loop goes on with others and comes back in its next turn.
@@ -104,7 +114,7 @@ impl Operation {
             },
             State::Turned(work, yielded) => {
                 yielded.passed();
-                over(do_in_place(py, work))
+                over(self.do_here(py, work))
             }
             State::Waiting(pending) => {
                 let result = pending.borrow_mut(py).take(py);
@@ -196,6 +206,21 @@ impl Operation {
         Ok(slf)
     }
 
+    /// Does the operation in the calling thread, which waits for it, and gives its result: for an
+    /// executor of your own.
+    fn run(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let work = match std::mem::replace(&mut self.state, State::Over) {
+            State::New(Todo::Attempt(attempt)) => attempt.into_work(),
+            State::New(Todo::InPlace(work) | Todo::Worker(work)) | State::Turned(work, _) => work,
+            State::Finished(result) => return result,
+            waiting => {
+                self.state = waiting;
+                return Err(reused());
+            }
+        };
+        if self.way == Way::Woken { run_waiting(py, work) } else { do_in_place(py, true, work) }
+    }
+
     /// `Operation[bytes]`, for annotations.
     #[classmethod]
     fn __class_getitem__<'py>(
@@ -254,7 +279,7 @@ impl Operation {
     fn start_now(&mut self, py: Python<'_>) -> PyResult<()> {
         match std::mem::replace(&mut self.state, State::Over) {
             State::New(Todo::InPlace(work)) | State::Turned(work, _) => {
-                self.state = State::Finished(do_in_place(py, work));
+                self.state = State::Finished(self.do_here(py, work));
             }
             State::New(Todo::Attempt(attempt)) => {
                 if let Ok(result) = self.attempt(py, attempt)? {

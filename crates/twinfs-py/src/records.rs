@@ -7,7 +7,7 @@ use pyo3::types::{PyBytes, PyTuple};
 use twinfs::EntryKind;
 
 /// A time as nanoseconds since 1970, UTC; enough for the years 1678 to 2262.
-fn nanoseconds(time: SystemTime) -> i64 {
+pub(crate) fn nanoseconds(time: SystemTime) -> i64 {
     let count = |duration: Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
     match time.duration_since(UNIX_EPOCH) {
         Ok(since) => count(since),
@@ -15,9 +15,11 @@ fn nanoseconds(time: SystemTime) -> i64 {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "os.stat_result rounds st_mtime the same way")]
-fn seconds(nanoseconds: i64) -> f64 {
-    nanoseconds as f64 / 1e9
+/// A time in seconds, rounded as `os.stat_result` rounds its `st_mtime`.
+#[expect(clippy::cast_precision_loss, reason = "that rounding is what is wanted")]
+pub(crate) fn seconds(nanoseconds: i64) -> f64 {
+    let (whole, rest) = (nanoseconds.div_euclid(1_000_000_000), nanoseconds.rem_euclid(1_000_000_000));
+    whole as f64 + 1e-9 * rest as f64
 }
 
 const fn kind_name(kind: EntryKind) -> &'static str {

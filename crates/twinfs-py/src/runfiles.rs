@@ -155,15 +155,44 @@ async fn upload(run: RunFiles, local: std::path::PathBuf) -> Outcome<Batch> {
     Ok(Batch(run.upload(local).await?))
 }
 
-async fn next_path(download: Shared<Download>, face: Face) -> Outcome<Step<String>> {
-    let mut download = download.take()?;
-    let path = download.value()?.next().await.transpose()?;
+/// A download, and whether the path that it gave last has reached its user: a cancelled task, or Ctrl-C,
+/// may come in between.
+struct Arrivals {
+    download: Download,
+    unclaimed: bool,
+}
+
+impl Arrivals {
+    fn new(download: Download) -> Self {
+        Self { download, unclaimed: false }
+    }
+
+    fn settle(&mut self) {
+        if std::mem::take(&mut self.unclaimed) {
+            self.download.take_back();
+        }
+    }
+}
+
+impl Drop for Arrivals {
+    fn drop(&mut self) {
+        self.settle();
+    }
+}
+
+async fn next_path(arrivals: Shared<Arrivals>, face: Face) -> Outcome<Step<String>> {
+    let mut arrivals = arrivals.take()?;
+    let arrivals = arrivals.value()?;
+    let path = arrivals.download.next().await.transpose()?;
+    arrivals.unclaimed = path.is_some();
     Ok(Step { item: path.map(|path| path.to_string_lossy().into_owned()), face })
 }
 
-async fn close_download(download: Shared<Download>) -> Outcome<()> {
-    if let Ok(mut download) = download.take() {
-        download.value()?.close().await;
+async fn close_download(arrivals: Shared<Arrivals>) -> Outcome<()> {
+    if let Ok(mut arrivals) = arrivals.take() {
+        let arrivals = arrivals.value()?;
+        arrivals.settle();
+        arrivals.download.close().await;
     }
     Ok(())
 }
@@ -257,7 +286,7 @@ macro_rules! twins {
             /// Starts a download.
             fn download(&self, path: &str) -> PyResult<$download> {
                 let download = self.0.download(path).map_err(IntoException::into_exception)?;
-                Ok($download(Shared::new(download)))
+                Ok($download(Shared::new(Arrivals::new(download))))
             }
 
             /// Opens a file for reading.
@@ -274,7 +303,7 @@ macro_rules! twins {
 
         /// A download under way.
         #[pyclass(frozen, module = "twinfs._twinfs")]
-        pub(crate) struct $download(Shared<Download>);
+        pub(crate) struct $download(Shared<Arrivals>);
 
         #[pymethods]
         impl $download {
@@ -288,7 +317,15 @@ macro_rules! twins {
                 $run
             }
 
-            /// Ends the download and removes what was not handed out.
+            /// Says that the path given last has reached its user.
+            fn claim(&self) {
+                if let Some(mut arrivals) = self.0.get() {
+                    arrivals.unclaimed = false;
+                    self.0.put(Some(arrivals));
+                }
+            }
+
+            /// Ends the download and removes what has not reached its user.
             fn close(&self, $py: Python<'_>) -> $result {
                 let ($length, $name, $future) = (Length::Long, "close", close_download(self.0.clone()));
                 $run
@@ -336,7 +373,7 @@ macro_rules! twins {
 
 mod sync {
     use super::{
-        Download, Face, FileStream, IntoException, Length, Py, PyAny, PyResult, Python, RunFiles, Shared,
+        Arrivals, Face, FileStream, IntoException, Length, Py, PyAny, PyResult, Python, RunFiles, Shared,
         Way, client, close_download, ls, next_block, next_path, pyclass, pymethods, read_all, remove,
         remove_opened, upload,
     };
@@ -353,7 +390,7 @@ mod sync {
 
 mod asynchronous {
     use super::{
-        Download, Face, FileStream, IntoException, Length, Operation, Py, PyAny, PyResult, Python, RunFiles,
+        Arrivals, Face, FileStream, IntoException, Length, Operation, Py, PyAny, PyResult, Python, RunFiles,
         Shared, Way, client, close_download, ls, next_block, next_path, pyclass, pymethods, read_all, remove,
         remove_opened, upload,
     };

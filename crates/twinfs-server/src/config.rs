@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use twinfs::{Durability, Fs};
 
+use crate::network::Network;
+
 /// Everything a server is told at its start. [`Config::new`] has sane defaults.
 ///
 /// ```
@@ -42,6 +44,9 @@ pub struct Config {
     pub strict: bool,
     /// Whether clients reach the server by TLS, through a proxy say: cookies are marked `Secure` then.
     pub tls: bool,
+    /// Proxies whose `X-Forwarded-For` is believed: failed logins slow down the client that it names, not
+    /// the proxy and with it everybody. Default: none; a header that anybody can send is not believed.
+    pub trusted_proxies: Vec<Network>,
     /// What clients may use up.
     pub limits: Limits,
     /// A path on the disk that must keep [`Limits::min_free_bytes`] free; `None` checks nothing.
@@ -65,6 +70,7 @@ impl Config {
             token_lifetime: Duration::from_secs(24 * 60 * 60),
             strict: false,
             tls: false,
+            trusted_proxies: Vec::new(),
             limits: Limits::default(),
             data_dir: None,
             drain: Duration::from_secs(30),
@@ -105,7 +111,8 @@ pub struct Limits {
     pub min_free_bytes: u64,
     /// Connections served at a time; more wait to be accepted. Default: 1024.
     pub connections: usize,
-    /// Memory for chunks being received, in bytes; more wait. Default: 128 MiB.
+    /// Memory for chunks, whole files and completions being received, in bytes; more wait, and are
+    /// refused with 503 after `stall_timeout`. Default: 128 MiB.
     pub chunk_memory: usize,
     /// The largest JSON body, in bytes: 10,000 files in one completion take about 1.5 MB. Default: 32 MiB.
     pub max_json: usize,

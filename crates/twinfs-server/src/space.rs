@@ -5,8 +5,6 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::StatusCode;
-
 use crate::http::error::{ApiError, ApiResult};
 
 /// How long a measurement counts.
@@ -50,7 +48,7 @@ impl FreeSpace {
         if self.is_enough() {
             return Ok(());
         }
-        Err(ApiError::http(StatusCode::INSUFFICIENT_STORAGE, "The server has no space left for this"))
+        Err(ApiError::no_space())
     }
 }
 

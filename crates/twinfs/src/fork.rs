@@ -2,7 +2,11 @@
 //! forgotten there and built anew, and no lock of twinfs is held while the fork happens.
 
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
+
+use crate::error::Result;
+use crate::store::random_hex;
 
 /// Forks since the program started, counted in the child.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
@@ -17,6 +21,26 @@ const FORKING: usize = 1 << (usize::BITS - 1);
 pub fn generation() -> u64 {
     install();
     GENERATION.load(Ordering::Relaxed)
+}
+
+/// A text that no other process has, a forked child included: what handles of trees in memory carry,
+/// so that they are refused elsewhere.
+///
+/// # Errors
+/// [`ErrorKind::Io`](crate::ErrorKind::Io) if the system's random source fails.
+pub fn process_token() -> Result<String> {
+    static TOKEN: Mutex<Option<(u64, String)>> = Mutex::new(None);
+    let generation = generation();
+    let _section = section();
+    let mut token = TOKEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((made_in, text)) = &*token
+        && *made_in == generation
+    {
+        return Ok(text.clone());
+    }
+    let text = format!("{}-{}", std::process::id(), random_hex()?);
+    *token = Some((generation, text.clone()));
+    Ok(text)
 }
 
 /// Registers, once for each `flag`, what a child must forget. It runs between fork and the child's

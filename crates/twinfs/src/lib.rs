@@ -20,6 +20,7 @@
 //!
 //! # Features
 //! - `http`: [`runfiles`], the client of a run-files server, and the store `run+http(s)://`.
+//! - `objects`: [`objects`], stores of bytes under keys, as ProxyStore's connectors are.
 //! - `conformance`: the suite that every store must pass, for a store of your own.
 
 pub mod adapters;
@@ -28,14 +29,18 @@ pub mod bulk;
 pub mod conformance;
 pub mod error;
 mod face;
+pub mod filelike;
 pub mod fork;
 pub mod layers;
 pub mod location;
 mod logic;
 #[cfg(feature = "net")]
 pub mod net;
+#[cfg(feature = "objects")]
+pub mod objects;
 mod opaque;
 pub mod path;
+pub mod pathio;
 pub mod pool;
 pub mod registry;
 #[cfg(feature = "http")]
@@ -61,6 +66,10 @@ pub use store::*;
 pub mod blocking {
     pub use crate::bulk::blocking as bulk;
     pub use crate::face::blocking::{Chunks, DEFAULT_BLOCK, Entries, File, Fs};
+    pub use crate::filelike::blocking as filelike;
+    #[cfg(feature = "objects")]
+    pub use crate::objects::blocking as objects;
+    pub use crate::pathio::blocking as pathio;
     #[cfg(feature = "http")]
     pub use crate::runfiles::blocking as runfiles;
 }

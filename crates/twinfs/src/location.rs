@@ -59,6 +59,26 @@ impl Location {
     }
 }
 
+/// A URL or path for people and logs: without user, password and query, which may be secret.
+///
+/// ```
+/// use twinfs::location::redacted;
+///
+/// assert_eq!(redacted("redis://me:secret@host:1/0?password=secret"), "redis://host:1/0 (as a user)");
+/// assert_eq!(redacted("./data"), "./data");
+/// ```
+#[must_use]
+pub fn redacted(url: &str) -> String {
+    match Location::parse(url) {
+        Ok(location) if url.contains("://") => {
+            let (user, host) = location.authority.rsplit_once('@').unwrap_or(("", &location.authority));
+            let note = if user.is_empty() { "" } else { " (as a user)" };
+            format!("{}://{host}{}{note}", location.scheme, location.path)
+        }
+        _ => url.to_owned(),
+    }
+}
+
 /// RFC 3986, section 3.1, and at least two characters, so that no drive letter is one.
 fn is_scheme(text: &str) -> bool {
     text.len() > 1

@@ -47,7 +47,18 @@ struct State {
     woken: usize,
     /// Jobs taken so far; standing still means stalled.
     taken: u64,
-    overseer: bool,
+    overseer: Overseer,
+}
+
+#[derive(Default, PartialEq, Eq)]
+enum Overseer {
+    /// There is none yet.
+    #[default]
+    Missing,
+    /// It looks at the queue again by itself.
+    Watching,
+    /// It waits to be told that a job waits.
+    Asleep,
 }
 
 static POOL: AtomicPtr<Pool> = AtomicPtr::new(std::ptr::null_mut());
@@ -113,13 +124,15 @@ impl Pool {
             state.woken += 1;
             drop(state);
             self.work.notify_one();
-        } else if state.workers >= self.cores && !state.overseer {
-            state.overseer = true;
+        } else if state.workers >= self.cores && state.overseer == Overseer::Missing {
+            state.overseer = Overseer::Watching;
             if spawn_thread("twinfs-overseer", move || self.oversee()).is_err() {
                 // Without an overseer the pool still works, with as many workers as there are.
-                state.overseer = false;
+                state.overseer = Overseer::Missing;
             }
-        } else if state.overseer && state.queue.len() == 1 {
+        } else if state.overseer == Overseer::Asleep {
+            // Whatever else waits: a job before this one may have been left to a worker alone.
+            state.overseer = Overseer::Watching;
             drop(state);
             self.oversee.notify_one();
         }
@@ -165,7 +178,9 @@ impl Pool {
         let mut state = self.lock();
         loop {
             if state.queue.is_empty() {
-                state = self.oversee.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.overseer = Overseer::Asleep;
+                let asleep = |state: &mut State| state.overseer == Overseer::Asleep;
+                state = self.oversee.wait_while(state, asleep).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
             let seen = state.taken;
@@ -325,6 +340,37 @@ pub fn for_each(count: usize, grain: usize, body: impl Fn(usize) + Send + Sync +
     }
 }
 
+/// As [`for_each`], for a body that borrows; `false` if it panicked.
+pub(crate) fn for_each_borrowed(count: usize, grain: usize, body: &(dyn Fn(usize) + Sync)) -> bool {
+    struct Body(*const (dyn Fn(usize) + Sync));
+    // SAFETY: the pointer is to something that may be called from any thread.
+    unsafe impl Send for Body {}
+    // SAFETY: as above.
+    unsafe impl Sync for Body {}
+    impl Body {
+        /// # Safety
+        /// What it points to must be alive.
+        unsafe fn call(&self, index: usize) {
+            // SAFETY: said by the caller.
+            unsafe { (*self.0)(index) }
+        }
+    }
+
+    // SAFETY: only the lifetime is another one, and a pointer has none.
+    let body: &'static (dyn Fn(usize) + Sync) = unsafe { std::mem::transmute(body) };
+    let (body, panicked) = (Body(body), Arc::new(AtomicBool::new(false)));
+    let seen = Arc::clone(&panicked);
+    for_each(count, grain, move |index| {
+        // SAFETY: `for_each` returns when all indices are done, also where the body panics, since that
+        // is caught here; a helper that starts later finds no index left and calls nothing.
+        let called = catch_unwind(AssertUnwindSafe(|| unsafe { body.call(index) }));
+        if called.is_err() {
+            seen.store(true, Ordering::Release);
+        }
+    });
+    !panicked.load(Ordering::Acquire)
+}
+
 struct Crew<F> {
     next: AtomicUsize,
     working: Mutex<usize>,
@@ -396,6 +442,32 @@ mod tests {
         assert_eq!(park_on(run(|| Ok("through"))).unwrap(), "through");
         assert!(stuck.iter().any(|done| !done.load(Ordering::Acquire)));
         drop(release);
+    }
+
+    #[test]
+    fn workers_that_get_stuck_at_once_are_all_replaced() {
+        // Each round begins with idle workers and an overseer that waits: jobs that follow each other
+        // faster than workers wake must not be overlooked by it.
+        for _ in 0..40 {
+            let (release, gate) = std::sync::mpsc::channel::<()>();
+            let gate = Arc::new(Mutex::new(gate));
+            for _ in 0..parallelism() + 2 {
+                let gate = Arc::clone(&gate);
+                submit(move || {
+                    let _ = gate.lock().unwrap().recv();
+                })
+                .unwrap();
+            }
+            assert_eq!(park_on(run(|| Ok("through"))).unwrap(), "through");
+            drop(release);
+            let settled = || {
+                let state = pool().lock();
+                state.queue.is_empty() && state.idle == state.workers && state.overseer == Overseer::Asleep
+            };
+            while !settled() {
+                thread::yield_now();
+            }
+        }
     }
 
     #[test]

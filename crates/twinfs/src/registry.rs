@@ -9,7 +9,6 @@ use crate::blocking;
 use crate::error::{Error, ErrorContext, ErrorKind, Operation, Result};
 use crate::face::asynchronous::Fs;
 use crate::fork;
-use crate::layers::Timeout;
 use crate::location::Location;
 use crate::pool;
 use crate::store::{AnyStore, Durability, DynStore, SyncFace};
@@ -165,9 +164,7 @@ pub fn open(url: &str, options: StoreOptions) -> Result<AnyStore> {
     let store = factory(&location, merged).during(Operation::Connect)?;
     Ok(match timeout {
         None => store,
-        // A timeout needs somebody else to do the work: on the sync face the pool does, and the
-        // calling thread waits.
-        Some(timeout) => AnyStore::new_async(Timeout::limited(store.into_async(), timeout)),
+        Some(timeout) => store.limited(timeout),
     })
 }
 

@@ -12,6 +12,7 @@ use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
+use twinfs::filelike::{self, FileLikeSystem};
 use twinfs::{Data, Fs, FsPath, ListOptions, Mode, StageOptions, WriteItem, WriteOptions};
 
 type Attempt = Pin<Box<dyn Future<Output = twinfs::Result<()>> + Send>>;
@@ -144,6 +145,32 @@ fn attempts() -> Vec<Scenario> {
                 fs.copy("old", "folder/copy").await?;
                 fs.rename("folder/copy", "folder/moved").await?;
                 fs.remove("folder/moved").await
+            })
+        }),
+        ("file-like: write, close", |fs| {
+            Box::pin(async move {
+                let mut file = FileLikeSystem::new(fs).open("folder/new", filelike::Mode::Write).await?;
+                file.write(vec![7; 300_000]).await?;
+                file.write(vec![8; 300_000]).await?;
+                file.close().await
+            })
+        }),
+        ("file-like: change, abort", |fs| {
+            Box::pin(async move {
+                let mut file = FileLikeSystem::new(fs).open("old", filelike::Mode::Update).await?;
+                file.seek(std::io::SeekFrom::Start(10))?;
+                file.write(vec![7; 600_000]).await?;
+                file.seek(std::io::SeekFrom::Start(0))?;
+                file.read(20).await?;
+                file.abort().await
+            })
+        }),
+        ("file-like: list, remove", |fs| {
+            Box::pin(async move {
+                fs.write("folder/a/b", "x").await?;
+                let system = FileLikeSystem::new(fs);
+                system.ls("*").await?;
+                system.rm("folder/*").await
             })
         }),
         ("list", |fs| {

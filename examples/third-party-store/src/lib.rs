@@ -1,14 +1,17 @@
 //! A store and a layer of your own, without a change to twinfs.
 //!
 //! [`Greetings`] is a store: a read-only tree that makes its files up. [`Counted`] is a layer that
-//! counts operations around any store, under either face. [`register`] adds the store to the URL
+//! counts operations around any store, under either face. [`CountedPaths`] is a wrapper that counts what
+//! goes through any path I/O. [`register`] adds the store to the URL
 //! registry as `greetings://`.
 
 mod counting;
 mod greetings;
+mod paths;
 
 pub use counting::{Counted, Counts};
 pub use greetings::Greetings;
+pub use paths::{CountedPaths, Traffic};
 
 /// Makes `greetings://LANGUAGE,LANGUAGE` open a [`Greetings`] store in this process.
 pub fn register() {

@@ -49,6 +49,7 @@ pub(crate) fn run(session: &mut Session, args: &Serve) -> Result<()> {
         config.users = users;
         config.strict = args.strict;
         config.tls = args.behind_tls;
+        config.trusted_proxies.clone_from(&args.trusted_proxies);
         config.limits = limits(&args.limits);
         config.token_lifetime = args.token_lifetime.unwrap_or(config.token_lifetime);
         config.drain = args.drain.unwrap_or(config.drain);

@@ -2,7 +2,7 @@
 //! waits twice as long. A guesser is slowed down; who mistyped is not.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -57,6 +57,14 @@ fn pause(failures: u32) -> Duration {
     }
 }
 
+/// What one host can have of addresses: of IPv6 a network of 64 bits, whose every address is its own.
+fn host(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) & !u128::from(u64::MAX)).into(),
+        address => address,
+    }
+}
+
 impl Backoff {
     fn records(&self) -> MutexGuard<'_, HashMap<Key, Record>> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
@@ -64,7 +72,7 @@ impl Backoff {
 
     /// Waits as long as the failures before demand.
     pub(crate) async fn attempt(&self, name: &str, address: IpAddr) -> Result<Attempt<'_>, Crowded> {
-        let key: Key = (name.into(), address);
+        let key: Key = (name.into(), host(address));
         let turn = self.records().get(&key).map(|record| Arc::clone(&record.turn));
         let Some(turn) = turn else { return Ok(Attempt { backoff: self, key, _turn: None }) };
         // The record and the one at work hold one each.
@@ -134,6 +142,20 @@ mod tests {
         assert_eq!(start.elapsed(), Duration::from_millis(300));
         backoff.attempt("ada", HERE).await.unwrap().failed();
         assert_eq!(start.elapsed(), Duration::from_millis(300));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_cannot_leave_its_failures_behind_by_another_address_of_its_own() {
+        let backoff = Backoff::default();
+        for number in 0..FREE {
+            let address = format!("2001:db8::{number:x}").parse().unwrap();
+            backoff.attempt("ada", address).await.unwrap().failed();
+        }
+        let start = tokio::time::Instant::now();
+        backoff.attempt("ada", "2001:db8:0:1::".parse().unwrap()).await.unwrap().failed();
+        assert_eq!(start.elapsed(), Duration::ZERO, "another host");
+        backoff.attempt("ada", "2001:db8::ffff".parse().unwrap()).await.unwrap().failed();
+        assert_eq!(start.elapsed(), FIRST);
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http::StatusCode;
+use http::header::EXPECT;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -60,6 +61,8 @@ impl Leftover {
 pub(crate) struct Guarded {
     inner: Option<Incoming>,
     leftover: Leftover,
+    /// Nobody reads what is left: the client has been told to wait for the answer, and sends nothing.
+    is_held_back: bool,
     stall: Duration,
     min_rate: u64,
     started: Instant,
@@ -68,11 +71,15 @@ pub(crate) struct Guarded {
 }
 
 impl Guarded {
-    pub(crate) fn new(inner: Incoming, limits: &Limits) -> (Self, Leftover) {
+    /// `headers` are those of the request: a client that expects to be told to go on is told so once
+    /// the body is asked for.
+    pub(crate) fn new(inner: Incoming, headers: &HeaderMap, limits: &Limits) -> (Self, Leftover) {
+        let expectation = headers.get(EXPECT).map(HeaderValue::as_bytes);
         let leftover = Leftover::default();
         let guarded = Self {
             inner: Some(inner),
             leftover: leftover.clone(),
+            is_held_back: expectation.is_some_and(|text| text.eq_ignore_ascii_case(b"100-continue")),
             stall: limits.stall_timeout,
             min_rate: limits.min_rate.max(1),
             started: Instant::now(),
@@ -98,6 +105,7 @@ impl HttpBody for Guarded {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
+        this.is_held_back = false;
         let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
         match Pin::new(inner).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => {
@@ -134,7 +142,8 @@ impl HttpBody for Guarded {
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        if let Some(inner) = self.inner.take().filter(|inner| !inner.is_end_stream()) {
+        let is_held_back = self.is_held_back;
+        if let Some(inner) = self.inner.take().filter(|inner| !is_held_back && !inner.is_end_stream()) {
             *self.leftover.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(inner);
         }
     }
@@ -146,11 +155,17 @@ pub(crate) fn broken(error: BoxError) -> ApiError {
     while let Some(current) = source {
         if current.is::<Stalled>() {
             return ApiError::http(StatusCode::REQUEST_TIMEOUT, "The body comes too slowly")
-                .with_header(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+                .with_header(http::header::CONNECTION, HeaderValue::from_static("close"));
         }
         source = current.source();
     }
     ApiError::client("The body broke off").because(&error)
+}
+
+/// How many bytes a body announces, `limit` at most; without an announcement it may be that many.
+pub(crate) fn announced(body: &Body, limit: usize) -> usize {
+    let announced = HttpBody::size_hint(body).exact();
+    announced.and_then(|len| usize::try_from(len).ok()).unwrap_or(limit).min(limit)
 }
 
 /// The whole body, if it has at most `limit` bytes.

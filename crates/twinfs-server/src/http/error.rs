@@ -14,6 +14,8 @@ use crate::metadata::MetadataError;
 use crate::upload::UploadError;
 use crate::upload::usage::OverLimit;
 
+const NO_SPACE: &str = "The server has no space left for this";
+
 /// Names the kind of an error of the library, where several share a status.
 const TWINFS_ERROR: HeaderName = HeaderName::from_static("twinfs-error");
 
@@ -70,6 +72,12 @@ impl ApiError {
             _ => "HTTPException",
         };
         Self::new(status, class, detail)
+    }
+
+    /// The disk is full, or as full as it may become.
+    pub(crate) fn no_space() -> Self {
+        Self::http(StatusCode::INSUFFICIENT_STORAGE, NO_SPACE)
+            .with_header(TWINFS_ERROR, HeaderValue::from_static(ErrorKind::NoSpace.mapping().name))
     }
 
     /// The client must not learn what went wrong; the log does.
@@ -155,7 +163,7 @@ impl IntoResponse for ApiError {
 fn words(error: &twinfs::Error) -> Cow<'static, str> {
     match (error.kind(), error.message()) {
         (ErrorKind::InvalidPath | ErrorKind::InvalidInput, Some(rule)) => Cow::Owned(rule.to_owned()),
-        (ErrorKind::NoSpace, _) => Cow::Borrowed("The server has no space left for this"),
+        (ErrorKind::NoSpace, _) => Cow::Borrowed(NO_SPACE),
         (ErrorKind::IsADirectory, _) => Cow::Borrowed("A folder is in the place of the file"),
         (ErrorKind::NotADirectory, _) => Cow::Borrowed("A file is in the place of a folder"),
         (ErrorKind::Io | ErrorKind::Closed, _) => Cow::Borrowed("Internal server error"),
@@ -179,7 +187,7 @@ impl From<twinfs::Error> for ApiError {
 
 impl From<MetadataError> for ApiError {
     fn from(error: MetadataError) -> Self {
-        Self::internal(&error)
+        if error.is_full() { Self::no_space().because(&error) } else { Self::internal(&error) }
     }
 }
 

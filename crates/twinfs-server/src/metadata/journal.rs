@@ -12,7 +12,7 @@ const BATCH: usize = 512;
 /// Requests waiting, at most; more wait to be allowed to wait.
 const WAITING: usize = 4096;
 
-type Waiting = (Change, oneshot::Sender<Result<bool>>);
+type Waiting = (Change, oneshot::Sender<Result<()>>);
 
 /// The way of every change into the database.
 pub(crate) struct Journal {
@@ -26,10 +26,10 @@ impl Journal {
         (Self { queue }, tokio::spawn(write(store, waiting)))
     }
 
-    /// Makes one change; it is in the database when this returns. Gives whether it hit something.
+    /// Makes one change; it is in the database when this returns.
     ///
     /// Cancelled, the change is made all the same if it was handed over already.
-    pub(crate) async fn apply(&self, change: Change) -> Result<bool> {
+    pub(crate) async fn apply(&self, change: Change) -> Result<()> {
         let (done, result) = oneshot::channel();
         let closed = |()| MetadataError::new("the server is stopping");
         self.queue.send((change, done)).await.map_err(|_| closed(()))?;
@@ -41,19 +41,13 @@ async fn write(store: Arc<dyn MetadataStore>, mut waiting: mpsc::Receiver<Waitin
     let mut batch = Vec::with_capacity(BATCH);
     while waiting.recv_many(&mut batch, BATCH).await > 0 {
         let (changes, answers): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
-        match store.apply(&changes).await {
-            Ok(hits) => {
-                for (answer, hit) in answers.into_iter().zip(hits) {
-                    // Nobody listens any more when the client has gone; the change stands.
-                    let _ = answer.send(Ok(hit));
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, changes = changes.len(), "metadata could not be written");
-                for answer in answers {
-                    let _ = answer.send(Err(error.clone()));
-                }
-            }
+        let applied = store.apply(&changes).await;
+        if let Err(error) = &applied {
+            tracing::error!(%error, changes = changes.len(), "metadata could not be written");
+        }
+        for answer in answers {
+            // Nobody listens any more when the client has gone; the change stands.
+            let _ = answer.send(applied.clone());
         }
     }
 }

@@ -21,17 +21,30 @@ use crate::upload::assembly::Chunk;
 
 /// A failure of the database. Many requests may share one: they were in one transaction.
 #[derive(Clone, Debug)]
-pub(crate) struct MetadataError(Arc<dyn std::error::Error + Send + Sync>);
+pub(crate) struct MetadataError {
+    source: Arc<dyn std::error::Error + Send + Sync>,
+    is_full: bool,
+}
 
 impl MetadataError {
     pub(crate) fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self(Arc::from(error.into()))
+        Self { source: Arc::from(error.into()), is_full: false }
+    }
+
+    /// The same, said to come from a disk without space.
+    fn of_full_disk(self) -> Self {
+        Self { is_full: true, ..self }
+    }
+
+    /// Whether the disk under the database has no space left.
+    pub(crate) fn is_full(&self) -> bool {
+        self.is_full
     }
 }
 
 impl fmt::Display for MetadataError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "metadata database: {}", self.0)
+        write!(f, "metadata database: {}", self.source)
     }
 }
 
@@ -56,8 +69,6 @@ pub(crate) struct SessionRow {
     pub(crate) file: Option<String>,
     /// The staged upload of chunks without a place in the file yet.
     pub(crate) aside: Option<String>,
-    /// A completion or cancellation is under way.
-    pub(crate) claimed: bool,
     /// Completed outside any run: `file` is whole and waits.
     pub(crate) parked: bool,
 }
@@ -76,10 +87,6 @@ pub(crate) enum Change {
         aside: Option<String>,
         touched: i64,
     },
-    /// A completion or cancellation begins. Of several, one is granted.
-    Claim(Uuid),
-    /// It ended without a result; the session goes on.
-    Release(Uuid),
     /// The upload is whole and waits, in this staged upload, for a run.
     Park { session: Uuid, file: String },
     /// The session is over.
@@ -107,15 +114,13 @@ pub(crate) struct Recovered {
 
 /// The database behind the server.
 pub(crate) trait MetadataStore: Send + Sync + 'static {
-    /// Makes all changes, or none; says of each whether it hit something. Of changes of one session
-    /// there is at most one kind in a call.
-    fn apply<'a>(&'a self, changes: &'a [Change]) -> BoxFuture<'a, Vec<bool>>;
+    /// Makes all changes, or none. Of changes of one session there is at most one kind in a call.
+    fn apply<'a>(&'a self, changes: &'a [Change]) -> BoxFuture<'a, ()>;
 
     /// Brings the sessions back after a start: `staged` are the staged uploads that are there.
     ///
-    /// A claimed session whose file is gone was published: it is over. Another claimed one goes on. A
-    /// session that waits for chunks forgets those of another boot of the machine (they were never
-    /// synced), and all of them if its file is gone.
+    /// A session that had a staged upload which is gone is over: it was published, or dropped. One that
+    /// waits for chunks forgets those of another boot of the machine: they were never synced.
     fn recover<'a>(&'a self, boot: &'a str, staged: &'a HashSet<String>) -> BoxFuture<'a, Recovered>;
 
     /// A user by name.

@@ -17,7 +17,6 @@ CREATE TABLE IF NOT EXISTS sessions (
     touched   INTEGER NOT NULL,
     file      TEXT,
     aside     TEXT,
-    claimed   INTEGER NOT NULL DEFAULT 0,
     parked    INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID, STRICT;
 

@@ -1,8 +1,8 @@
 //! SQLite behind [`MetadataStore`]: WAL with `synchronous=NORMAL`, which survives the death of the
 //! process at any moment, and needs no sync per commit.
 //!
-//! A batch is one statement for each kind of change, its rows handed over as one JSON array: the cost
-//! of a statement here is the way to SQLite's thread and back.
+//! A batch is one statement for each kind of change, its rows handed over as one JSON array, and all of
+//! them go to SQLite's thread as one text: what a commit costs here is the way there and back.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -12,15 +12,21 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{Executor, Row, Sqlite, Transaction};
+use sqlx::{AssertSqlSafe, Executor, Row, Sqlite, Transaction};
 use uuid::Uuid;
 
 use super::{BoxFuture, Change, MetadataError, MetadataStore, Recovered, Result, SessionRow, User};
 use crate::upload::assembly::{Chunk, Place};
 
+/// `SQLITE_FULL`: a write found no space on the disk.
+const FULL: &str = "13";
+
 impl From<sqlx::Error> for MetadataError {
     fn from(error: sqlx::Error) -> Self {
-        Self::new(error)
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        let is_full = code.is_some_and(|code| code == FULL);
+        let error = Self::new(error);
+        if is_full { error.of_full_disk() } else { error }
     }
 }
 
@@ -65,8 +71,6 @@ struct Batch {
     created: Vec<serde_json::Value>,
     chunks: Vec<serde_json::Value>,
     touched: HashMap<Uuid, serde_json::Value>,
-    claimed: Vec<Uuid>,
-    released: Vec<Uuid>,
     parked: Vec<serde_json::Value>,
     finished: Vec<Uuid>,
 }
@@ -97,13 +101,34 @@ impl Batch {
                         batch.touched.insert(*session, merged);
                     }
                 }
-                Change::Claim(id) => batch.claimed.push(*id),
-                Change::Release(id) => batch.released.push(*id),
                 Change::Park { session, file } => batch.parked.push(serde_json::json!([session, file])),
                 Change::Finish(id) => batch.finished.push(*id),
             }
         }
         batch
+    }
+
+    /// One transaction as one text, and the rows of its statements in their order. There are as many
+    /// texts as combinations of kinds, so SQLite keeps them prepared.
+    fn into_sql(self) -> Result<(String, Vec<String>)> {
+        let touched: Vec<_> = self.touched.into_values().collect();
+        let finished: Vec<_> = self.finished.iter().map(|id| serde_json::json!(id)).collect();
+        let kinds = [
+            (CREATE, &self.created),
+            (RECORD, &self.chunks),
+            (TOUCH, &touched),
+            (PARK, &self.parked),
+            (FINISH, &finished),
+            (FORGET, &finished),
+        ];
+        let (mut text, mut values) = ("BEGIN; ".to_owned(), Vec::new());
+        for (sql, rows) in kinds.into_iter().filter(|(_, rows)| !rows.is_empty()) {
+            text.push_str(sql);
+            text.push_str("; ");
+            values.push(serde_json::to_string(rows).map_err(MetadataError::new)?);
+        }
+        text.push_str("COMMIT");
+        Ok((text, values))
     }
 }
 
@@ -135,49 +160,25 @@ const RECORD: &str = "INSERT OR IGNORE INTO chunks (session, number, length, pla
 const TOUCH: &str = "UPDATE sessions SET touched = new.value ->> 1, \
     file = coalesce(file, new.value ->> 2), aside = coalesce(aside, new.value ->> 3) \
     FROM json_each(?) AS new WHERE sessions.id = new.value ->> 0";
-const CLAIM: &str = "UPDATE sessions SET claimed = 1 \
-    WHERE claimed = 0 AND id IN (SELECT value FROM json_each(?)) RETURNING id";
-const RELEASE: &str = "UPDATE sessions SET claimed = 0 WHERE id IN (SELECT value FROM json_each(?))";
-const PARK: &str = "UPDATE sessions SET claimed = 0, parked = 1, file = new.value ->> 1, aside = NULL \
+const PARK: &str = "UPDATE sessions SET parked = 1, file = new.value ->> 1, aside = NULL \
     FROM json_each(?) AS new WHERE sessions.id = new.value ->> 0";
 const FINISH: &str = "DELETE FROM sessions WHERE id IN (SELECT value FROM json_each(?))";
 const FORGET: &str = "DELETE FROM chunks WHERE session IN (SELECT value FROM json_each(?))";
 
 impl SqliteMetadata {
-    async fn apply_batch(&self, changes: &[Change]) -> Result<Vec<bool>> {
-        let batch = Batch::sort(changes);
-        let mut granted = HashSet::new();
-        let mut tx = self.pool.begin().await?;
-        if !batch.created.is_empty() {
-            run(&mut tx, CREATE, &batch.created).await?;
+    async fn apply_batch(&self, changes: &[Change]) -> Result<()> {
+        let (text, rows) = Batch::sort(changes).into_sql()?;
+        let mut connection = self.pool.acquire().await?;
+        let mut query = sqlx::query(AssertSqlSafe(text));
+        for rows in rows {
+            query = query.bind(rows);
         }
-        if !batch.chunks.is_empty() {
-            run(&mut tx, RECORD, &batch.chunks).await?;
-            run(&mut tx, TOUCH, &batch.touched.values().collect::<Vec<_>>()).await?;
+        if let Err(error) = query.execute(&mut *connection).await {
+            // The text broke off inside its transaction, unless SQLite has ended that by itself.
+            let _ = connection.execute("ROLLBACK").await;
+            return Err(error.into());
         }
-        if !batch.claimed.is_empty() {
-            let ids = serde_json::to_string(&batch.claimed).map_err(MetadataError::new)?;
-            for row in sqlx::query(CLAIM).bind(ids).fetch_all(&mut *tx).await? {
-                granted.insert(uuid(row.try_get(0)?)?);
-            }
-        }
-        if !batch.released.is_empty() {
-            run(&mut tx, RELEASE, &batch.released).await?;
-        }
-        if !batch.parked.is_empty() {
-            run(&mut tx, PARK, &batch.parked).await?;
-        }
-        if !batch.finished.is_empty() {
-            run(&mut tx, FINISH, &batch.finished).await?;
-            run(&mut tx, FORGET, &batch.finished).await?;
-        }
-        tx.commit().await?;
-        // A claim named twice in a batch is granted once: to the first.
-        let hit = |change: &Change| match change {
-            Change::Claim(id) => granted.remove(id),
-            _ => true,
-        };
-        Ok(changes.iter().map(hit).collect())
+        Ok(())
     }
 
     async fn recover_sessions(&self, boot: &str, staged: &HashSet<String>) -> Result<Recovered> {
@@ -189,33 +190,22 @@ impl SqliteMetadata {
         let same_boot = booted.as_deref() == Some(boot);
         let (mut over, mut forget, mut rows) = (Vec::new(), Vec::new(), Vec::new());
         for row in sqlx::query("SELECT * FROM sessions").fetch_all(&mut *tx).await? {
-            let mut row = session(&row)?;
-            let missing = |file: &Option<String>| file.as_ref().is_some_and(|file| !staged.contains(file));
-            let lost = missing(&row.file);
-            if lost && (row.claimed || row.parked) {
+            let row = session(&row)?;
+            let is_gone = |staged_id: &Option<String>| {
+                staged_id.as_ref().is_some_and(|staged_id| !staged.contains(staged_id))
+            };
+            if is_gone(&row.file) || is_gone(&row.aside) {
                 over.push(row.id);
                 continue;
             }
-            if !row.parked && (lost || missing(&row.aside) || !same_boot) {
+            if !row.parked && !same_boot {
                 forget.push(row.id);
-                row.file = row.file.filter(|file| staged.contains(file));
-                row.aside = row.aside.filter(|aside| staged.contains(aside));
             }
-            row.claimed = false;
             rows.push(row);
         }
         run(&mut tx, FINISH, &over).await?;
         run(&mut tx, FORGET, &forget).await?;
-        tx.execute("UPDATE sessions SET claimed = 0").await?;
         tx.execute("DELETE FROM chunks WHERE session NOT IN (SELECT id FROM sessions)").await?;
-        let files: Vec<_> = rows.iter().map(|row| serde_json::json!([row.id, row.file, row.aside])).collect();
-        run(
-            &mut tx,
-            "UPDATE sessions SET file = new.value ->> 1, aside = new.value ->> 2 \
-             FROM json_each(?) AS new WHERE sessions.id = new.value ->> 0",
-            &files,
-        )
-        .await?;
         sqlx::query("INSERT OR REPLACE INTO facts (name, value) VALUES ('boot', ?)")
             .bind(boot)
             .execute(&mut *tx)
@@ -255,7 +245,6 @@ fn session(row: &sqlx::sqlite::SqliteRow) -> Result<SessionRow> {
         touched: row.try_get("touched")?,
         file: row.try_get("file")?,
         aside: row.try_get("aside")?,
-        claimed: row.try_get("claimed")?,
         parked: row.try_get("parked")?,
     })
 }
@@ -267,7 +256,7 @@ fn chunk(row: &sqlx::sqlite::SqliteRow) -> Result<(u64, Chunk)> {
 }
 
 impl MetadataStore for SqliteMetadata {
-    fn apply<'a>(&'a self, changes: &'a [Change]) -> BoxFuture<'a, Vec<bool>> {
+    fn apply<'a>(&'a self, changes: &'a [Change]) -> BoxFuture<'a, ()> {
         Box::pin(self.apply_batch(changes))
     }
 

@@ -14,7 +14,6 @@ fn row(owner: &str) -> SessionRow {
         touched: now_millis(),
         file: None,
         aside: None,
-        claimed: false,
         parked: false,
     }
 }
@@ -52,8 +51,8 @@ async fn what_was_applied_is_there_after_a_start() {
             record(a.id, 2, Place::File(99), [Some("other"), None]),
             record(b.id, 1, Place::File(5), [Some("g"), None]),
         ];
-        database.apply(&changes).await.unwrap();
         assert!(database.recover("boot", &staged(&[])).await.is_ok(), "the boot is noted");
+        database.apply(&changes).await.unwrap();
         database.apply(&changes).await.unwrap();
     }
     let database = SqliteMetadata::open(Some(&path)).await.unwrap();
@@ -66,51 +65,40 @@ async fn what_was_applied_is_there_after_a_start() {
 }
 
 #[tokio::test]
-async fn one_claim_is_granted_until_it_is_released() {
+async fn a_start_tells_published_from_unpublished() {
     let database = SqliteMetadata::open(None).await.unwrap();
-    let session = row("ada");
-    database.apply(&[Change::Create(session.clone())]).await.unwrap();
-    let claims = [Change::Claim(session.id), Change::Claim(Uuid::new_v4()), Change::Claim(session.id)];
-    assert_eq!(database.apply(&claims).await.unwrap(), [true, false, false]);
-    assert_eq!(database.apply(&claims[..1]).await.unwrap(), [false]);
-    database.apply(&[Change::Release(session.id)]).await.unwrap();
-    assert_eq!(database.apply(&claims[..1]).await.unwrap(), [true]);
-    database.apply(&[Change::Finish(session.id)]).await.unwrap();
-    assert_eq!(database.apply(&claims[..1]).await.unwrap(), [false]);
+    let [published, joined, unpublished, empty, parked] = [(); 5].map(|()| row("ada"));
+    let sessions = [&published, &joined, &unpublished, &empty, &parked];
+    database.apply(&sessions.map(|session| Change::Create(session.clone()))).await.unwrap();
+    let changes = [
+        record(published.id, 0, Place::File(0), [Some("p"), None]),
+        record(joined.id, 0, Place::Aside(0), [None, Some("j")]),
+        record(unpublished.id, 0, Place::File(0), [Some("u"), None]),
+        record(unpublished.id, 1, Place::Aside(0), [Some("u"), Some("a")]),
+        record(parked.id, 0, Place::File(0), [Some("k"), None]),
+    ];
+    database.recover("boot", &staged(&[])).await.unwrap();
+    database.apply(&changes).await.unwrap();
+    database.apply(&[Change::Park { session: parked.id, file: "whole".into() }]).await.unwrap();
+    let recovered = database.recover("boot", &staged(&["u", "a", "whole"])).await.unwrap();
+    assert_eq!(recovered.finished, 2, "those whose staged upload is gone");
+    let expected = HashMap::from([(unpublished.id, vec![0, 1]), (empty.id, vec![]), (parked.id, vec![0])]);
+    assert_eq!(numbers(&recovered), expected);
+    let again = database.recover("boot", &staged(&["u", "a", "whole"])).await.unwrap();
+    assert_eq!((again.finished, numbers(&again)), (0, expected), "and they stay gone");
 }
 
 #[tokio::test]
-async fn a_start_tells_published_from_unpublished() {
+async fn a_batch_that_fails_leaves_nothing_and_the_next_one_goes_on() {
     let database = SqliteMetadata::open(None).await.unwrap();
-    let [published, unpublished, empty, parked, gone] = [(); 5].map(|()| row("ada"));
-    for session in [&published, &unpublished, &empty, &parked, &gone] {
-        database.apply(&[Change::Create(session.clone())]).await.unwrap();
-    }
-    let changes = [
-        record(published.id, 0, Place::File(0), [Some("p"), None]),
-        record(unpublished.id, 0, Place::File(0), [Some("u"), None]),
-        record(parked.id, 0, Place::File(0), [Some("k"), None]),
-        record(gone.id, 0, Place::File(0), [Some("g"), None]),
-    ];
-    database.apply(&changes).await.unwrap();
-    database.recover("boot", &staged(&["p", "u", "k", "g"])).await.unwrap();
-    let claims = [&published, &unpublished, &empty].map(|session| Change::Claim(session.id));
-    database.apply(&claims).await.unwrap();
-    database.apply(&changes).await.unwrap();
-    database.apply(&[Change::Park { session: parked.id, file: "whole".into() }]).await.unwrap();
-    let recovered = database.recover("boot", &staged(&["u", "whole"])).await.unwrap();
-    assert_eq!(recovered.finished, 1, "the published one");
-    let expected = HashMap::from([
-        (unpublished.id, vec![0]),
-        (empty.id, vec![]),
-        (parked.id, vec![0]),
-        // Its file was lost without a claim: everything must come again.
-        (gone.id, vec![]),
-    ]);
-    assert_eq!(numbers(&recovered), expected);
-    assert!(recovered.sessions.iter().all(|(row, _)| !row.claimed));
-    let again = database.apply(&[Change::Claim(unpublished.id)]).await.unwrap();
-    assert_eq!(again, [true], "a claim from before the start counts no more");
+    let (known, fresh) = (row("ada"), row("bob"));
+    database.apply(&[Change::Create(known.clone())]).await.unwrap();
+    let chunk = record(known.id, 0, Place::File(0), [Some("f"), None]);
+    let twice = [Change::Create(fresh.clone()), Change::Create(known.clone())];
+    assert!(database.apply(&twice).await.is_err());
+    database.apply(&[chunk]).await.unwrap();
+    let recovered = database.recover("boot", &staged(&["f"])).await.unwrap();
+    assert_eq!(numbers(&recovered).keys().collect::<Vec<_>>(), [&known.id]);
 }
 
 #[tokio::test]

@@ -1,13 +1,17 @@
 //! Logging in and out.
 
+use std::sync::Arc;
+
 use ::http::header::{COOKIE, HeaderName, HeaderValue, SET_COOKIE};
 use ::http::uri::PathAndQuery;
 use ::http::{HeaderMap, StatusCode};
 use askama::Template;
+use axum::extract::State;
 use axum::response::Response;
 
 use super::assets::{self, Links};
 use super::{answer, see_other};
+use crate::app::App;
 use crate::auth;
 use crate::http::error::{ApiError, ApiResult};
 use crate::http::target::quote;
@@ -44,11 +48,13 @@ pub(super) fn next(query: Option<&str>) -> Option<String> {
     (stays && is_plain && PathAndQuery::try_from(next.as_str()).is_ok()).then_some(next)
 }
 
-/// Forgets the token in this browser. It stays valid until it expires: the server keeps no list of tokens.
-pub(super) async fn log_out(headers: HeaderMap) -> ApiResult<Response> {
+/// Ends the cookie with the token in this browser. The token itself stays valid until it expires: the
+/// server keeps no list of tokens.
+pub(super) async fn log_out(State(app): State<Arc<App>>, headers: HeaderMap) -> ApiResult<Response> {
     let mut response = see_other("/login")?;
     if headers.contains_key(COOKIE) {
-        let cookie = format!("{}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax", auth::COOKIE);
+        let secure = if app.tls { "; Secure" } else { "" };
+        let cookie = format!("{}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax{secure}", auth::COOKIE);
         let cookie = HeaderValue::from_str(&cookie).map_err(|error| ApiError::internal(&error))?;
         response.headers_mut().insert(SET_COOKIE, cookie);
     }

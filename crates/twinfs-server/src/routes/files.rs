@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ::http::header::{self, HeaderMap, HeaderValue};
+use ::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use ::http::{Method, StatusCode};
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -17,6 +17,8 @@ use crate::http::error::{ApiError, ApiResult};
 use crate::http::range::{Wanted, wanted};
 use crate::http::target::{RunPath, quote};
 
+/// What a removal is to be of: `file`, so that a folder stays, and what is in it.
+const TWINFS_ONLY: HeaderName = HeaderName::from_static("twinfs-only");
 /// A part up to this size is read at once, without a stream.
 const AT_ONCE: u64 = 256 * 1024;
 
@@ -144,15 +146,33 @@ pub(super) async fn delete_folder(
 pub(super) async fn delete(
     State(app): State<Arc<App>>,
     user: User,
+    headers: HeaderMap,
     Path((fid, dir, path)): Path<(String, String, String)>,
 ) -> ApiResult<Response> {
-    remove(&app, &RunPath::folder(&user.0, &fid, &dir)?.below(&path)?).await
+    let target = RunPath::folder(&user.0, &fid, &dir)?.below(&path)?;
+    match headers.get(TWINFS_ONLY).map(HeaderValue::as_bytes) {
+        None => remove(&app, &target).await,
+        Some(b"file") if target.is_root => Err(twinfs::Error::new(ErrorKind::IsADirectory).into()),
+        Some(b"file") => remove_file(&app, &target).await,
+        // What is not understood must not remove more than was meant.
+        Some(_) => Err(ApiError::validation("Twinfs-Only is 'file'")),
+    }
 }
 
 /// Removes a file, or a folder with everything in it.
 async fn remove(app: &App, target: &RunPath) -> ApiResult<Response> {
     let options = RemoveOptions { durability: app.uploads.durability() };
-    match app.fs.remove_all_with(&target.path, &options).await {
+    removed(app.fs.remove_all_with(&target.path, &options).await, target)
+}
+
+/// Removes a file; a folder stays.
+async fn remove_file(app: &App, target: &RunPath) -> ApiResult<Response> {
+    let options = RemoveOptions { durability: app.uploads.durability() };
+    removed(app.fs.remove_with(&target.path, &options).await, target)
+}
+
+fn removed(result: twinfs::Result<()>, target: &RunPath) -> ApiResult<Response> {
+    match result {
         Ok(()) => Ok(StatusCode::NO_CONTENT.into_response()),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             Err(ApiError::not_found(format!("Path not found: /{}", target.shown())))

@@ -1,6 +1,6 @@
 //! Logging in: name and password for a token, as body and as cookie.
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ::http::header::{RETRY_AFTER, SET_COOKIE};
@@ -18,9 +18,9 @@ use crate::http::{body, json};
 /// A login is small.
 const MAX_BODY: usize = 64 * 1024;
 
-/// The address a request came from.
+/// The address of the client, as far as it can be trusted.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
+pub(crate) struct Peer(pub(crate) IpAddr);
 
 #[derive(Deserialize)]
 #[serde(expecting = "an object with name and password")]
@@ -67,7 +67,7 @@ fn form(text: &[u8]) -> ApiResult<Login> {
 }
 
 async fn log_in(app: &App, peer: Peer, login: Login) -> ApiResult<Response> {
-    let attempt = app.backoff.attempt(&login.name, peer.0.ip()).await.map_err(|_| {
+    let attempt = app.backoff.attempt(&login.name, peer.0).await.map_err(|_| {
         ApiError::http(StatusCode::TOO_MANY_REQUESTS, "Too many failed logins; try again later")
             .with_header(RETRY_AFTER, HeaderValue::from_static("10"))
     })?;

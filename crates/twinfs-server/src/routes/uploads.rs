@@ -8,14 +8,16 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
+use serde::de::DeserializeOwned;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 use twinfs::FsPath;
 use uuid::Uuid;
 
-use crate::app::{App, kib};
+use crate::app::App;
 use crate::auth::User;
+use crate::http::body;
 use crate::http::digest::Announced;
 use crate::http::error::{ApiError, ApiResult};
 use crate::http::json::{self, Count, Object};
@@ -38,6 +40,17 @@ struct Refusal<'a> {
 
 fn refuse(error: &str) -> Response {
     json::answer(StatusCode::CREATED, &Refusal { error })
+}
+
+/// Reads a JSON body, and counts it against the memory for bodies for as long as what comes with it lives.
+async fn read<T: DeserializeOwned>(
+    app: &App,
+    body: Body,
+    limit: usize,
+) -> ApiResult<(T, OwnedSemaphorePermit)> {
+    // The text, and what is read out of it.
+    let memory = app.memory_for(body::announced(&body, limit).saturating_mul(2)).await?;
+    Ok((json::read(body, limit).await?, memory))
 }
 
 fn announcing_max_chunk(app: &App, mut response: Response) -> Response {
@@ -73,7 +86,7 @@ struct Started {
 }
 
 pub(super) async fn init(State(app): State<Arc<App>>, user: User, body: Body) -> ApiResult<Response> {
-    let init: Init = json::read(body, MAX_BODY).await?;
+    let (init, _memory): (Init, _) = read(&app, body, MAX_BODY).await?;
     let announced = u64::try_from(init.total_chunks.0)
         .map_err(|_| ApiError::validation("total_chunks must not be negative"))?;
     app.space.check()?;
@@ -97,7 +110,8 @@ pub(super) async fn chunk(
 ) -> ApiResult<Response> {
     app.space.check()?;
     let announced = Announced::read(&headers)?;
-    let memory = memory_for_chunk(&app, &headers).await?;
+    // A body of no announced length counts as a whole chunk.
+    let memory = app.memory_for(body::announced(&body, app.limits.max_chunk)).await?;
     let form = ChunkForm::read(&headers, body, app.limits.max_chunk).await?;
     if announced.is_some_and(|announced| !announced.fits(&form.data)) {
         return Err(ApiError::client("The chunk does not fit its digest: it was damaged on its way"));
@@ -114,23 +128,6 @@ pub(super) async fn chunk(
             )
         }
     })
-}
-
-/// Waits for memory to receive a chunk in.
-async fn memory_for_chunk(app: &App, headers: &HeaderMap) -> ApiResult<OwnedSemaphorePermit> {
-    let length = headers
-        .get(::http::header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse().ok())
-        .unwrap_or(usize::MAX);
-    let permits = kib(length.min(app.limits.max_chunk));
-    let memory = Arc::clone(&app.chunk_memory).acquire_many_owned(permits);
-    match tokio::time::timeout(app.limits.stall_timeout, memory).await {
-        Ok(Ok(memory)) => Ok(memory),
-        _ => Err(ApiError::http(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "Too many chunks are on their way; try again",
-        )),
-    }
 }
 
 #[derive(Deserialize)]
@@ -188,7 +185,7 @@ pub(super) async fn complete(
     Path(dir): Path<String>,
     body: Body,
 ) -> ApiResult<Response> {
-    let complete: Complete = json::read(body, MAX_BODY).await?;
+    let (complete, _memory): (Complete, _) = read(&app, body, MAX_BODY).await?;
     let Some(dir) = Dir::parse(&dir) else {
         return Ok(refuse(&format!("Internal server error: 400: {WRONG_DIR}")));
     };
@@ -253,7 +250,7 @@ pub(super) async fn complete_batch(
     body: Body,
 ) -> ApiResult<Response> {
     let folder = RunPath::folder(&user.0, &fid, &dir)?;
-    let Ordered(items) = json::read(body, app.limits.max_json).await?;
+    let (Ordered(items), _memory) = read(&app, body, app.limits.max_json).await?;
     let mut names = HashSet::new();
     let mut accepted: Vec<(usize, FsPath)> = Vec::with_capacity(items.len());
     // Every name is looked at before anything is written.
@@ -322,7 +319,7 @@ pub(super) async fn cancel_by_body(
     user: User,
     body: Body,
 ) -> ApiResult<Response> {
-    let cancel: Cancel = json::read(body, MAX_BODY).await?;
+    let (cancel, _memory): (Cancel, _) = read(&app, body, MAX_BODY).await?;
     cancel_upload(&app, &user, &cancel.upload_id).await?;
     Ok(json::answer(StatusCode::OK, &Cancelled { status: "upload cancelled" }))
 }

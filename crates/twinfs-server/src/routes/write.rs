@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use futures_util::future::try_join;
+use tokio::sync::OwnedSemaphorePermit;
 use twinfs::{Condition, ErrorKind, FsPath, Metadata, STREAM_BLOCK, StatOptions};
 
 use super::files::condition_failed;
@@ -53,6 +54,7 @@ pub(super) async fn put(
     let condition = condition(&headers, present.as_ref())?;
     let metadata = match length {
         Some(length) if length <= STREAM_BLOCK as u64 => {
+            let _memory = app.memory_for(length as usize).await?; // at most STREAM_BLOCK
             let data = body::collect(body, STREAM_BLOCK).await?;
             app.uploads.write_whole(target.path, data, condition).await?
         }
@@ -111,28 +113,50 @@ async fn stream(
 ) -> ApiResult<Metadata> {
     let mut body = body.into_data_stream();
     let mut file = app.uploads.start_whole(&user.0).await?;
-    let mut block = next_block(&mut body).await?;
-    while let Some(data) = block {
+    let mut block = next_block(app, &mut body).await?;
+    while let Some(Block { data, memory }) = block {
         app.space.check()?;
-        let written = async { Ok(file.append(data).await?) };
-        block = try_join(written, next_block(&mut body)).await?.1;
+        let written = async {
+            file.append(data).await?;
+            // Given back as soon as it is written: the next block may be waiting for it.
+            drop(memory);
+            Ok(())
+        };
+        block = try_join(written, next_block(app, &mut body)).await?.1;
     }
     Ok(file.publish(target, condition).await?)
 }
 
+/// Bytes of a body, and the memory they count for.
+struct Block {
+    data: Bytes,
+    memory: OwnedSemaphorePermit,
+}
+
 /// The next bytes of a body, a block's worth of them; `None` at the end.
-async fn next_block(body: &mut BodyDataStream) -> ApiResult<Option<Bytes>> {
-    let mut block = BytesMut::new();
+async fn next_block(app: &App, body: &mut BodyDataStream) -> ApiResult<Option<Block>> {
+    // Memory is waited for once something has come: a body that has not begun holds none.
+    let Some(first) = next_bytes(body).await? else { return Ok(None) };
+    let memory = app.memory_for(first.len().max(STREAM_BLOCK)).await?;
+    if first.len() >= STREAM_BLOCK {
+        return Ok(Some(Block { data: first, memory }));
+    }
+    let mut block = BytesMut::with_capacity(STREAM_BLOCK + first.len());
+    block.extend_from_slice(&first);
     while block.len() < STREAM_BLOCK {
-        let Some(data) = body.next().await else { break };
-        let data = data.map_err(|error| body::broken(error.into_inner()))?;
-        if block.is_empty() && data.len() >= STREAM_BLOCK {
-            return Ok(Some(data));
-        }
-        if block.capacity() == 0 {
-            block.reserve(STREAM_BLOCK + data.len());
-        }
+        let Some(data) = next_bytes(body).await? else { break };
         block.extend_from_slice(&data);
     }
-    Ok((!block.is_empty()).then(|| block.freeze()))
+    Ok(Some(Block { data: block.freeze(), memory }))
+}
+
+/// The next bytes of a body as they come, some at least; `None` at the end.
+async fn next_bytes(body: &mut BodyDataStream) -> ApiResult<Option<Bytes>> {
+    while let Some(data) = body.next().await {
+        let data = data.map_err(|error| body::broken(error.into_inner()))?;
+        if !data.is_empty() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
 }

@@ -16,12 +16,12 @@ use tokio_util::task::TaskTracker;
 
 use super::front::Front;
 use super::stall::StallGuard;
-use crate::config::Limits;
+use crate::config::{Config, Limits};
 
 /// How long accepting pauses when the process has no descriptors left.
 const BREATHER: Duration = Duration::from_millis(50);
 
-/// Takes connections in and serves them.
+/// Takes connections in and serves them. Dropped, it cuts them off.
 pub(super) struct Acceptor {
     front: Arc<Front>,
     limits: Limits,
@@ -32,9 +32,10 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    pub(super) fn new(router: Router, limits: Limits) -> Self {
+    pub(super) fn new(router: Router, config: &Config) -> Self {
+        let limits = config.limits;
         Self {
-            front: Arc::new(Front::new(router, limits)),
+            front: Arc::new(Front::new(router, config)),
             limits,
             slots: Arc::new(Semaphore::new(limits.connections.max(1))),
             connections: TaskTracker::new(),
@@ -84,6 +85,7 @@ impl Acceptor {
                         () = cut_off.cancelled() => Ok(()),
                     }
                 }
+                () = cut_off.cancelled() => Ok(()),
             };
             if let Err(error) = served {
                 tracing::debug!(%error, %peer, "connection");
@@ -100,6 +102,12 @@ impl Acceptor {
         self.cut_off.cancel();
         self.connections.wait().await;
         open
+    }
+}
+
+impl Drop for Acceptor {
+    fn drop(&mut self) {
+        self.cut_off.cancel();
     }
 }
 

@@ -1,6 +1,6 @@
 //! What surrounds every request: its id, its one spelling, its log line, and the shape of its error.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -13,10 +13,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use hyper::body::Incoming;
 use tower::ServiceExt;
 
-use crate::config::Limits;
+use crate::config::{Config, Limits};
 use crate::http::body::Guarded;
 use crate::http::error::ApiError;
 use crate::http::target;
+use crate::network::{self, Network};
 use crate::page::Browser;
 use crate::routes::Peer;
 
@@ -26,15 +27,17 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) struct Front {
     router: Router,
     limits: Limits,
+    trusted_proxies: Vec<Network>,
     /// Differs between starts, so that request ids do.
     run: u32,
     requests: AtomicU64,
 }
 
 impl Front {
-    pub(super) fn new(router: Router, limits: Limits) -> Self {
+    pub(super) fn new(router: Router, config: &Config) -> Self {
         let run = uuid::Uuid::new_v4().as_fields().0;
-        Self { router, limits, run, requests: AtomicU64::new(0) }
+        let trusted_proxies = config.trusted_proxies.clone();
+        Self { router, limits: config.limits, trusted_proxies, run, requests: AtomicU64::new(0) }
     }
 
     /// Answers a request, whatever happens.
@@ -45,7 +48,8 @@ impl Front {
         let method = request.method().clone();
         let shown = target::shown(request.uri()).into_owned();
         let browser = Browser::of(&request);
-        let mut response = self.route(request, peer).await;
+        let client = network::client(peer.ip(), request.headers(), &self.trusted_proxies);
+        let mut response = self.route(request, client).await;
         let failure = response.extensions_mut().remove::<ApiError>();
         if let Some(error) = &failure {
             response = match &browser {
@@ -63,9 +67,11 @@ impl Front {
         let cause = failure.as_ref().and_then(ApiError::cause);
         let detail = failure.as_ref().map(ApiError::detail);
         let micros = start.elapsed().as_micros() as u64;
+        let behind = (client != peer.ip().to_canonical()).then(|| tracing::field::display(client));
         tracing::info!(
             target: "twinfs_server::request",
-            request_id = id, %method, path = %shown.escape_debug(), status, micros, %peer, detail, cause,
+            request_id = id, %method, path = %shown.escape_debug(), status, micros, %peer, client = behind, detail,
+            cause,
         );
         if status >= 500 {
             tracing::error!(request_id = id, status, detail, cause, "a request failed");
@@ -78,7 +84,7 @@ impl Front {
         format!("{:08x}-{:08x}", self.run, self.requests.fetch_add(1, Ordering::Relaxed))
     }
 
-    async fn route(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response {
+    async fn route(&self, mut request: Request<Incoming>, client: IpAddr) -> Response {
         if let Err(error) = target::canonical(request.uri_mut()) {
             return error.into_response();
         }
@@ -86,11 +92,11 @@ impl Front {
         let (body, leftover) = if incoming.is_end_stream() {
             (Body::empty(), None)
         } else {
-            let (guarded, leftover) = Guarded::new(incoming, &self.limits);
+            let (guarded, leftover) = Guarded::new(incoming, &parts.headers, &self.limits);
             (Body::new(guarded), Some(leftover))
         };
         let mut request = Request::from_parts(parts, body);
-        request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(Peer(client));
         let answering = AssertUnwindSafe(self.router.clone().oneshot(request)).catch_unwind();
         let response = match answering.await {
             Ok(Ok(response)) => response,

@@ -24,7 +24,8 @@ use crate::routes;
 use crate::upload::Uploads;
 use connection::Acceptor;
 
-/// A running server. Dropped, it stops at once, without waiting for requests under way.
+/// A running server. Dropped, it stops at once: it cuts its connections off, without waiting for requests
+/// under way. Completions that have begun still go on to their end, as long as the runtime does.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -63,7 +64,8 @@ impl Server {
         let listener = TcpListener::bind(&config.listen).await.map_err(unlistenable)?;
         let address = listener.local_addr().map_err(unlistenable)?;
         let stop = CancellationToken::new();
-        let running = tokio::spawn(run(app, listener, stop.clone(), writing, config.drain));
+        let acceptor = Acceptor::new(routes::router(Arc::clone(&app)), &config);
+        let running = tokio::spawn(run(app, acceptor, listener, stop.clone(), writing, config.drain));
         Ok(Self { address, stop, running })
     }
 
@@ -146,6 +148,7 @@ fn check(config: &Config) -> Result<()> {
 /// the journal, the database.
 async fn run(
     app: Arc<App>,
+    acceptor: Acceptor,
     listener: TcpListener,
     stop: CancellationToken,
     writing: JoinHandle<()>,
@@ -153,7 +156,6 @@ async fn run(
 ) {
     let sweeping = tokio::spawn(Arc::clone(&app.uploads).sweep_forever());
     let _sweeping = AbortOnDrop(sweeping);
-    let acceptor = Acceptor::new(routes::router(Arc::clone(&app)), app.limits);
     tokio::select! {
         () = acceptor.accept_forever(&listener) => {}
         () = stop.cancelled() => {}

@@ -1,8 +1,8 @@
 //! Completing an upload: check, claim, join, publish.
 //!
-//! The order is what a crash cannot break: claimed in the database, published in the store, finished in
-//! the database, answered. A claimed session whose staged upload is gone was published; one whose
-//! staged upload is there was not, and goes on. Both are told apart at start.
+//! The order is what a crash cannot break: published in the store, finished in the database, answered.
+//! A session whose staged upload is gone was published; one whose staged upload is there was not, and
+//! goes on. Both are told apart at start. Of several completions the claim in memory lets one through.
 
 use std::sync::Arc;
 
@@ -27,6 +27,14 @@ pub(crate) enum Outcome {
     NotAll,
     /// These are not there.
     Missing(Vec<u64>),
+}
+
+/// What the chunks have become, and the staged uploads that are of no more use.
+enum Whole {
+    /// The file at its target.
+    Published { spent: Vec<StagedId> },
+    /// A staged upload outside any run.
+    Waiting { file: StagedId, is_fresh: bool, spent: Vec<StagedId> },
 }
 
 impl Uploads {
@@ -61,13 +69,11 @@ impl Uploads {
             Err(Incomplete::Count) => return Ok(Outcome::NotAll),
             Err(Incomplete::Missing(numbers)) => return Ok(Outcome::Missing(numbers)),
         };
-        if !self.journal.apply(Change::Claim(session.id)).await? {
-            return Ok(Outcome::Invalid);
-        }
         match self.carry_out(session, &claim, total, target.as_ref()).await {
-            Ok(None) => {
-                // The file is there: whatever the database says now, the answer is yes. A claimed session
-                // without a staged upload is over at the next start.
+            Ok(Whole::Published { spent }) => {
+                self.discard_all(&spent).await;
+                // The file is there: whatever the database says now, the answer is yes. A session whose
+                // staged upload is gone is over at the next start.
                 if let Err(error) = self.journal.apply(Change::Finish(session.id)).await {
                     tracing::error!(%error, "a completed session stays in the database until the next start");
                 }
@@ -75,9 +81,16 @@ impl Uploads {
                 self.forget(session);
                 Ok(Outcome::Complete)
             }
-            Ok(Some(file)) => {
+            Ok(Whole::Waiting { file, is_fresh, spent }) => {
                 let park = Change::Park { session: session.id, file: file.as_str().to_owned() };
-                self.journal.apply(park).await?;
+                if let Err(error) = self.journal.apply(park).await {
+                    if is_fresh {
+                        self.discard(&file).await;
+                    }
+                    return Err(error.into());
+                }
+                // Not before: until then the upload is what its chunks are.
+                self.discard_all(&spent).await;
                 claim.park(file);
                 Ok(Outcome::Complete)
             }
@@ -89,10 +102,14 @@ impl Uploads {
                 self.forget(session);
                 Ok(Outcome::Invalid)
             }
-            Err(error) => {
-                self.journal.apply(Change::Release(session.id)).await?;
-                Err(error)
-            }
+            // The claim goes, and the upload goes on as it was.
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn discard_all(&self, staged: &[StagedId]) {
+        for staged in staged {
+            self.discard(staged).await;
         }
     }
 
@@ -103,13 +120,13 @@ impl Uploads {
         claim: &Claim,
         total: u64,
         target: Option<&FsPath>,
-    ) -> Result<Option<StagedId>, UploadError> {
+    ) -> Result<Whole, UploadError> {
         let options = WriteOptions { durability: self.durability(), ..WriteOptions::default() };
         let (whole, is_fresh) = match (claim.parked(), target) {
             (Some(parked), _) => (parked.clone(), false),
             (None, Some(target)) if total == 0 => {
                 self.fs.write_with(target, &b""[..], &options).await?;
-                return Ok(None);
+                return Ok(Whole::Published { spent: Vec::new() });
             }
             (None, _) => self.joined(session, claim, total).await?,
         };
@@ -125,10 +142,11 @@ impl Uploads {
             return Err(error.into());
         }
         let spent = session.file.get().filter(|file| is_fresh && **file != whole);
-        for staged in [spent, session.aside.get()].into_iter().flatten() {
-            self.discard(staged).await;
-        }
-        Ok(if target.is_some() { None } else { Some(whole) })
+        let spent = [spent, session.aside.get()].into_iter().flatten().cloned().collect();
+        Ok(match target {
+            Some(_) => Whole::Published { spent },
+            None => Whole::Waiting { file: whole, is_fresh, spent },
+        })
     }
 
     async fn flush(&self, staged: &StagedId) -> twinfs::Result<()> {

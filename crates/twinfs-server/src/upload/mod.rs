@@ -138,9 +138,22 @@ impl Uploads {
     }
 
     /// Starts an upload.
-    pub(crate) async fn start(&self, owner: &Arc<str>, announced: u64) -> Result<Uuid, UploadError> {
+    ///
+    /// Cancelled, it is started all the same, and expires.
+    pub(crate) async fn start(
+        self: &Arc<Self>,
+        owner: &Arc<str>,
+        announced: u64,
+    ) -> Result<Uuid, UploadError> {
+        let (uploads, owner) = (Arc::clone(self), Arc::clone(owner));
+        // A client that goes away must not leave a session counted that nobody knows.
+        self.to_its_end(async move { uploads.start_now(&owner, announced).await }).await
+    }
+
+    async fn start_now(&self, owner: &Arc<str>, announced: u64) -> Result<Uuid, UploadError> {
         self.usage.open_session(owner)?;
-        let (id, now) = (Uuid::new_v4(), now_millis());
+        // Ids in the order of time keep what is written together in the database together, too.
+        let (id, now) = (Uuid::now_v7(), now_millis());
         let row = SessionRow {
             id,
             owner: owner.to_string(),
@@ -149,7 +162,6 @@ impl Uploads {
             touched: now,
             file: None,
             aside: None,
-            claimed: false,
             parked: false,
         };
         if let Err(error) = self.journal.apply(Change::Create(row)).await {
@@ -294,10 +306,8 @@ impl Uploads {
         let uploads = Arc::clone(self);
         self.to_its_end(async move {
             let Some(claim) = session.claim().await else { return Ok(false) };
-            if !uploads.journal.apply(Change::Claim(session.id)).await? {
-                return Ok(false);
-            }
-            // Bytes first: a crash in between leaves a claimed session without a file, which is over.
+            // Bytes first: a crash in between leaves a session whose file is gone, which is over. And a
+            // full disk, where the database can take in nothing, gets its space back.
             let parked = claim.parked().cloned();
             for staged in [session.file.get(), session.aside.get(), parked.as_ref()].into_iter().flatten() {
                 uploads.discard(staged).await;
@@ -338,5 +348,38 @@ impl Uploads {
     pub(crate) async fn settle(&self) {
         self.tasks.close();
         self.tasks.wait().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Waker};
+
+    use super::*;
+    use crate::metadata::{MetadataStore, SqliteMetadata};
+
+    #[tokio::test]
+    async fn a_start_whose_client_goes_away_counts_a_session_that_is_there() {
+        let database: Arc<dyn MetadataStore> = Arc::new(SqliteMetadata::open(None).await.unwrap());
+        let (journal, _writing) = Journal::start(database);
+        let limits = Limits { sessions: 1, ..Limits::default() };
+        let uploads = Uploads::new(Fs::memory(), journal, Durability::None, limits);
+        let owner: Arc<str> = "ada".into();
+        let mut starting = Box::pin(uploads.start(&owner, 1));
+        assert!(starting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        drop(starting);
+        let known = async {
+            loop {
+                let known = uploads.sessions().values().next().cloned();
+                match known {
+                    Some(session) => return session,
+                    None => tokio::task::yield_now().await,
+                }
+            }
+        };
+        let session = tokio::time::timeout(Duration::from_secs(30), known).await.expect("nobody knows it");
+        assert!(uploads.start(&owner, 1).await.is_err(), "it counts");
+        assert!(uploads.cancel(&owner, &session.id.to_string()).await.unwrap());
+        assert!(uploads.start(&owner, 1).await.is_ok());
     }
 }

@@ -35,7 +35,11 @@ impl Uploads {
             self.sessions().values().filter(|session| self.is_expired(session, now)).cloned().collect();
         let mut swept = 0;
         for session in expired {
-            swept += usize::from(self.drop_session(session).await?);
+            match self.drop_session(session).await {
+                Ok(dropped) => swept += usize::from(dropped),
+                // The others, and the strays, are swept all the same.
+                Err(error) => tracing::warn!(%error, "an expired upload could not be dropped"),
+            }
         }
         swept += self.sweep_strays().await?;
         Ok(swept)

@@ -177,6 +177,37 @@ fn a_cancelled_download_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_path_that_is_taken_back_goes_with_the_download() {
+    let (server, _) = in_memory(|_| ());
+    let own = own_temporary_directory();
+    let run = sync_run(&server);
+    let local = files(2, 10);
+    fs::create_dir_all(local.path().join("a/folder")).unwrap();
+    fs::write(local.path().join("a/folder/file"), "x").unwrap();
+    run.upload(local.path()).unwrap();
+    drop(local);
+    for close in [true, false] {
+        let mut download = run.download("out").unwrap();
+        let kept = [download.next().unwrap().unwrap(), download.next().unwrap().unwrap()];
+        let back = download.next().unwrap().unwrap();
+        assert!(back.ends_with("a/folder/file"));
+        download.take_back();
+        if close {
+            download.close();
+        }
+        drop(download);
+        eventually("its folders are gone", || !back.parent().unwrap().parent().unwrap().exists());
+        assert!(kept.iter().all(|path| path.exists()));
+        fs::remove_dir_all(kept[0].parent().unwrap()).unwrap();
+    }
+    let mut download = run.download("out").unwrap();
+    download.next().unwrap().unwrap();
+    download.take_back();
+    download.close();
+    assert_eq!(fs::read_dir(own.path()).unwrap().count(), 0, "no path is handed out, so nothing is kept");
+}
+
+#[test]
 fn a_file_removed_after_the_listing_is_not_found_and_nothing_stays() {
     let (server, _) = in_memory(|_| ());
     let own = own_temporary_directory();

@@ -119,7 +119,7 @@ fn what_only_asks_is_asked_again_where_the_connection_breaks_inside_the_answer()
     let (direct, ..) = direct_and_breaking(&server, 0);
     direct.write("in/large", content.clone()).unwrap();
     for number in 0..400 {
-        direct.write(&format!("out/{}{number:04}", "name".repeat(20)), "").unwrap();
+        direct.write(format!("out/{}{number:04}", "name".repeat(20)), "").unwrap();
     }
     let names = |fs: &twinfs::blocking::Fs| -> Vec<String> {
         fs.walk("out").unwrap().map(|entry| entry.unwrap().path.to_string()).collect()

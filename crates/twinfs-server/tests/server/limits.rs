@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::support::{Panel, eventually, local, server};
 
@@ -131,6 +133,55 @@ async fn chunks_wait_for_memory_and_all_arrive() {
     assert_eq!(panel.read("run", "in/f").await.unwrap().len(), 40 * 64 * 1024);
 }
 
+/// Sends the head of a chunk and goes on sending its body, a byte at a time: it holds its memory.
+async fn hold_memory(panel: &Panel, length: usize) -> tokio::task::JoinHandle<()> {
+    let address = panel.url.strip_prefix("http://").unwrap().to_owned();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /files/chunk HTTP/1.1\r\nHost: x\r\nKODOSUMI_API_KEY: {}\r\nContent-Length: {length}\r\n\
+         Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n",
+        panel.token
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // The server must have it before anything else is sent.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    tokio::spawn(async move {
+        while stream.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whole_files_and_completions_wait_for_memory_as_chunks_do() {
+    const ALL: usize = 1 << 20;
+    let server = server(|config| {
+        config.limits.max_chunk = ALL;
+        config.limits.chunk_memory = ALL;
+        config.limits.stall_timeout = Duration::from_millis(500);
+        config.limits.min_rate = 1;
+    })
+    .await;
+    let panel = Panel::of(&server, "ada");
+    assert_eq!(panel.put("run", "in/small", vec![1; 1000]).await.as_u16(), 201);
+    let holding = hold_memory(&panel, ALL).await;
+    let pieces = || (0..16).map(|_| Ok::<_, std::io::Error>(vec![0_u8; 64 * 1024]));
+    let stream = reqwest::Body::wrap_stream(futures_util::stream::iter(pieces()));
+    assert_eq!(panel.put("run", "in/small", vec![2; 1000]).await.as_u16(), 503);
+    assert_eq!(panel.put("run", "in/streamed", stream).await.as_u16(), 503);
+    let batch = panel.request(Method::POST, "/files/complete/run/batch/in").body("{}");
+    let refused = batch.send().await.unwrap();
+    assert_eq!(refused.status().as_u16(), 503);
+    assert_eq!(refused.headers()["retry-after"], "1");
+    assert_eq!(panel.read("run", "in/small").await.unwrap(), vec![1; 1000], "reading needs none");
+    holding.abort();
+    eventually("the memory is there again", async || panel.put("run", "in/small", "x").await.is_success())
+        .await;
+    let stream = reqwest::Body::wrap_stream(futures_util::stream::iter(pieces()));
+    assert_eq!(panel.put("run", "in/streamed", stream).await.as_u16(), 201);
+    assert_eq!(panel.list("run", "in").await, [("in/small".into(), 1), ("in/streamed".into(), 1 << 20)]);
+}
+
 /// A small file system, unmounted at the end.
 struct Mount<'a>(&'a Path);
 
@@ -188,6 +239,51 @@ async fn a_full_disk_is_said_and_loses_nothing() {
     let chunk = vec![9; 1 << 20];
     panel.store("run", "f", &[&chunk, &chunk, &chunk]).await;
     assert_eq!(panel.read("run", "in/f").await.unwrap().len(), 3 << 20);
+    server.stop().await;
+    drop(mount);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_under_the_database_is_said_and_what_has_expired_goes_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(mount) = Mount::new(folder.path(), "1m") else {
+        println!("skipped: no tmpfs can be mounted here (not root)");
+        return;
+    };
+    let fs = twinfs::Fs::memory();
+    let server = server(|config| {
+        config.data = fs.clone();
+        config.database = Some(folder.path().join("metadata.sqlite"));
+        config.limits.session_idle = Duration::from_secs(2);
+    })
+    .await;
+    let panel = Panel::of(&server, "ada");
+    let upload = panel.init(2).await;
+    assert_eq!(panel.chunk(&upload, 0, *b"x").await.0.as_u16(), 201);
+    let ballast = folder.path().join("ballast");
+    let mut file = std::fs::File::create(&ballast).unwrap();
+    while std::io::Write::write(&mut file, &[7; 512]).is_ok() {}
+    drop(file);
+    let mut refused = None;
+    for _ in 0..1000 {
+        let answer = panel.try_init(1).await.unwrap();
+        if answer.get("upload_id").is_none() {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let refused = refused.expect("a full disk refuses nothing");
+    assert_eq!(
+        (&refused["status_code"], &refused["error"]),
+        (&json!(507), &json!("HTTPException")),
+        "{refused}"
+    );
+    assert!(!refused["detail"].as_str().unwrap().contains("database"), "{refused}");
+    eventually("the bytes of an expired upload go", async || fs.list_staged().await.unwrap().is_empty())
+        .await;
+    std::fs::remove_file(&ballast).unwrap();
+    panel.store("run", "f", &[b"after"]).await;
+    assert_eq!(panel.read("run", "in/f").await.unwrap(), b"after");
     server.stop().await;
     drop(mount);
 }

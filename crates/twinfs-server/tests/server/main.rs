@@ -4,6 +4,7 @@
 
 mod crash;
 mod limits;
+mod logins;
 mod stopping;
 mod support;
 mod uploads;

@@ -70,6 +70,38 @@ async fn a_request_that_does_not_end_is_cut_off_at_the_deadline() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_server_cuts_its_connections_off() {
+    let server = server(|_| {}).await;
+    let mut kept = TcpStream::connect(server.address()).await.unwrap();
+    let ask = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
+    kept.write_all(ask).await.unwrap();
+    assert!(kept.read(&mut [0; 1024]).await.unwrap() > 0);
+    let sending = begin_chunk(&server, 1000).await;
+    drop(server);
+    assert!(!rest(sending).await.starts_with("HTTP/1.1 2"));
+    // The end of it, or an error; not one more answer.
+    assert_eq!(rest(kept).await, "");
+}
+
+#[tokio::test]
+async fn a_client_that_waits_to_be_told_to_go_on_is_refused_at_once() {
+    let server = server(|_| {}).await;
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    let head = "PUT /files/run/in/f HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n";
+    stream.write_all(format!("{head}\r\n").as_bytes()).await.unwrap();
+    let refused = rest(stream).await;
+    assert!(refused.starts_with("HTTP/1.1 401"), "nothing was to be sent: {refused}");
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    let head = format!("{head}KODOSUMI_API_KEY: {}\r\nConnection: close\r\n\r\n", token("ada"));
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut told = [0; 25];
+    stream.read_exact(&mut told).await.unwrap();
+    assert_eq!(&told, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(b"12345").await.unwrap();
+    assert!(rest(stream).await.starts_with("HTTP/1.1 201"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_idle_connection_does_not_keep_the_server() {
     let server = server(|config| config.drain = Duration::from_secs(3600)).await;
     let panel = Panel::of(&server, "ada");

@@ -221,3 +221,25 @@ async fn a_long_listing_comes_whole_and_sorted() {
     assert_eq!(listed.len(), 7000);
     assert!(listed.is_sorted());
 }
+
+#[tokio::test]
+async fn a_removal_of_a_file_leaves_a_folder_alone() {
+    let server = server(|_| {}).await;
+    let panel = Panel::of(&server, "ada");
+    panel.put("run", "in/folder/kept", "x").await;
+    panel.put("run", "in/file", "x").await;
+    let remove = async |path: &str, only: &str| {
+        let request =
+            panel.request(Method::DELETE, &format!("/files/run/{path}")).header("Twinfs-Only", only);
+        let answer = request.send().await.unwrap();
+        let kind = answer.headers().get("twinfs-error").map(|kind| kind.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), kind)
+    };
+    let (status, kind) = remove("in/folder", "file").await;
+    assert!((400..500).contains(&status), "{status}");
+    assert_eq!(kind.as_deref(), Some("is a directory"));
+    assert_eq!(remove("in/folder", "a file").await.0, 400);
+    assert_eq!(remove("in/none", "file").await.0, 404);
+    assert_eq!(remove("in/file", "file").await.0, 204);
+    assert_eq!(panel.list("run", "in").await, [("in/folder/kept".to_owned(), 1)]);
+}

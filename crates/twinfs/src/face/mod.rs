@@ -138,6 +138,16 @@ macro_rules! fs_methods {
                 verbs::write(store, &checked(path, Operation::Write)?, &data, options).await
             }
 
+            /// As [`write_with`](Self::write_with), from parts that follow each other: a header and a body, say,
+            /// which local disk writes without joining them in memory.
+            ///
+            /// # Errors
+            /// As [`write_with`](Self::write_with).
+            example ["fs.write_parts(\"a.txt\", &[\"head,\".into(), \"body\".into()], &Default::default())", "?;\nassert_eq!(fs.read(\"a.txt\")", "?, \"head,body\");"]
+            fn write_parts(path: impl IntoFsPath, parts: &[Data<'_>], options: &WriteOptions) -> Metadata = |store| {
+                verbs::write_parts(store, &path.into_fs_path()?, parts, options).await
+            }
+
             /// Writes many files in one call, each whole by itself; results in the order of the items.
             ///
             /// # Errors

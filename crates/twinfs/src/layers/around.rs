@@ -106,6 +106,9 @@ macro_rules! operation_of {
     (write) => {
         Operation::Write
     };
+    (write_parts) => {
+        Operation::Write
+    };
     (write_many) => {
         Operation::WriteMany
     };

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::{Around, Call, Layered};
 use crate::error::{Error, ErrorKind, Result};
 use crate::seam;
+use crate::store::AnyStore;
 
 /// The layer that ends an operation with `Timeout` when it takes too long.
 ///
@@ -26,6 +27,29 @@ impl<S: crate::AsyncStore> Timeout<S> {
     #[must_use]
     pub fn limited(store: S, limit: Duration) -> Self {
         Self::new(store, OperationTimeout(limit))
+    }
+}
+
+impl AnyStore {
+    /// The same store with a limit on every operation. Somebody else does the work then: on the sync
+    /// face the pool, while the calling thread waits. A tree in memory never waits and stays as it is.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use twinfs::registry::{self, StoreOptions};
+    ///
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// let store = registry::open(dir.path().to_str().unwrap(), StoreOptions::new())?;
+    /// let fs = twinfs::blocking::Fs::new(store.limited(Duration::from_secs(30)).into_sync());
+    /// fs.write("a", "1")?;
+    /// # Ok::<(), twinfs::Error>(())
+    /// ```
+    #[must_use]
+    pub fn limited(self, limit: Duration) -> Self {
+        match self {
+            Self::Memory(store) => Self::Memory(store),
+            other => Self::new_async(Timeout::limited(other.into_async(), limit)),
+        }
     }
 }
 

@@ -92,6 +92,19 @@ pub(crate) async fn write<S: AsyncStore>(
     at!(store, Write, path, store.write(path, data, options).await)
 }
 
+pub(crate) async fn write_parts<S: AsyncStore>(
+    store: &S,
+    path: &FsPath,
+    parts: &[Data<'_>],
+    options: &WriteOptions,
+) -> Result<Metadata> {
+    let caps = store.capabilities();
+    let len = parts.iter().map(|part| part.len() as u64).sum();
+    at!(store, Write, path, check::write(caps, options))?;
+    at!(store, Write, path, check::size(caps, len))?;
+    at!(store, Write, path, store.write_parts(path, parts, options).await)
+}
+
 pub(crate) async fn write_many<S: AsyncStore>(
     store: &S,
     items: &[WriteItem<'_>],

@@ -18,6 +18,9 @@ use crate::fork;
 
 /// How long a server may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection is kept without a request: less than servers keep it (ours a minute), so that
+/// none is sent on a connection that is being closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 /// How long a connection may be silent, in either direction.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(300);
 /// Pauses before a request is sent again; one more try than there are pauses.
@@ -63,6 +66,7 @@ fn build(secure: bool) -> Result<Client> {
         .http1_only()
         .tcp_nodelay(true)
         .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
         .read_timeout(SILENCE_TIMEOUT)
         .user_agent(concat!("twinfs/", env!("CARGO_PKG_VERSION")))
         .build()

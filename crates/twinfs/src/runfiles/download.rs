@@ -3,8 +3,8 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind as IoErrorKind, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,9 +21,9 @@ use crate::pool;
 use crate::stores::run::fetch::Fetch;
 
 /// Files that are on their way at once.
-const IN_FLIGHT: usize = 8;
+const IN_FLIGHT: usize = 16;
 /// Files that wait, whole, for the reader.
-const AHEAD: usize = 8;
+const AHEAD: usize = 16;
 /// How often a file is begun anew where a broken connection cannot be taken up.
 const RESTARTS: u32 = 2;
 
@@ -51,6 +51,8 @@ struct Running {
     arrived: Option<Arrived>,
     /// Known from the first file on.
     folders: Option<Arc<Folders>>,
+    /// The path that was handed out last.
+    last: Option<PathBuf>,
     /// Resolves when the folders are let go of.
     gone: oneshot::Receiver<()>,
 }
@@ -60,7 +62,9 @@ struct Running {
 struct Folders {
     folder: Option<TempDir>,
     staging: TempDir,
-    handed_out: AtomicBool,
+    handed_out: AtomicUsize,
+    /// Paths that were handed out and did not reach anybody.
+    taken_back: Mutex<Vec<PathBuf>>,
     // Declared last, so dropped last: then the folders are gone.
     _gone: oneshot::Sender<()>,
 }
@@ -74,7 +78,8 @@ impl Folders {
             folder: Some(make("kodosumi-")?),
             // Beside it, so that moving a file over is one rename; hidden, so that nobody takes it for one.
             staging: make(".kodosumi-")?,
-            handed_out: AtomicBool::new(false),
+            handed_out: AtomicUsize::new(0),
+            taken_back: Mutex::default(),
             _gone: gone,
         }))
     }
@@ -98,10 +103,15 @@ impl Folders {
 
 impl Drop for Folders {
     fn drop(&mut self) {
-        if *self.handed_out.get_mut()
-            && let Some(folder) = self.folder.take()
-        {
-            let _ = folder.keep();
+        if *self.handed_out.get_mut() == 0 {
+            return;
+        }
+        let Some(folder) = self.folder.take().map(TempDir::keep) else { return };
+        for path in std::mem::take(self.taken_back.get_mut().unwrap_or_else(PoisonError::into_inner)) {
+            let _ = fs::remove_file(&path);
+            // And the folders that were made for it: those with other files in them stay.
+            let made_for_it = path.ancestors().skip(1).take_while(|parent| *parent != folder);
+            let _ = made_for_it.map(fs::remove_dir).find(Result::is_err);
         }
     }
 }
@@ -139,7 +149,7 @@ impl Downloader {
                 if let State::Running(running) = &self.state
                     && let Some(folders) = &running.folders
                 {
-                    folders.handed_out.store(false, Ordering::Release);
+                    folders.handed_out.store(0, Ordering::Release);
                 }
                 self.close().await;
                 Some(Err(error))
@@ -160,8 +170,9 @@ impl Downloader {
         let Some(arrived) = running.arrived.clone() else { return Ok(None) };
         let folders = running.folders.get_or_insert_with(|| Arc::clone(&arrived.folders));
         let path = pool::run(move || arrived.folders.place(&arrived)).await?;
-        folders.handed_out.store(true, Ordering::Release);
+        folders.handed_out.fetch_add(1, Ordering::AcqRel);
         running.arrived = None;
+        running.last = Some(path.clone());
         Ok(Some(path))
     }
 
@@ -175,13 +186,25 @@ impl Downloader {
             let folders = pool::run(move || Folders::make(tell)).await?;
             fetch_all(session, wanted, &folders, meter, sink).await
         })?;
-        Ok(Running { pump, arrived: None, folders: None, gone })
+        Ok(Running { pump, arrived: None, folders: None, last: None, gone })
+    }
+
+    /// Counts the path that was handed out last as not handed out.
+    pub(super) fn take_back(&mut self) {
+        if let State::Running(running) = &mut self.state
+            && running.check().is_ok()
+            && let Some(path) = running.last.take()
+            && let Some(folders) = &running.folders
+        {
+            folders.handed_out.fetch_sub(1, Ordering::AcqRel);
+            folders.taken_back.lock().unwrap_or_else(PoisonError::into_inner).push(path);
+        }
     }
 
     /// Ends the download. Paths handed out stay; everything else is gone when this returns.
     pub(super) async fn close(&mut self) {
         let State::Running(running) = std::mem::replace(&mut self.state, State::Ended) else { return };
-        let Some(Running { pump, arrived, folders, gone }) = running.into_inner() else { return };
+        let Some(Running { pump, arrived, folders, gone, .. }) = running.into_inner() else { return };
         drop((pump, arrived, folders));
         // Resolves, with an error as the sender says nothing, when the last user of the folders is gone.
         let _ = gone.await;

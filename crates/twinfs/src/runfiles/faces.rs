@@ -187,6 +187,12 @@ macro_rules! face {
             pub $($async)? fn close(&mut self) {
                 $wait!(infallible self.0.close());
             }
+
+            /// Counts the path that was given last as not handed out, so that its file goes with the download:
+            /// for a caller that passes paths on, and was interrupted with one in its hands.
+            pub fn take_back(&mut self) {
+                self.0.take_back();
+            }
         }
 
         impl fmt::Debug for Download {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::sync::Semaphore;
 
@@ -20,10 +21,10 @@ use crate::path::FsPath;
 use crate::pool;
 use crate::stores::run::wire::{CompleteItem, Listing, Wire, refused};
 
-/// Files that are on their way at once.
-const FILES: usize = 8;
-/// Chunks that are on their way at once, of all files: what an upload holds in memory.
-const CHUNKS: usize = 8;
+/// Files that are on their way at once: a server makes one commit of what comes together.
+const FILES: usize = 16;
+/// What the chunks on their way, of all files, hold in memory, in KiB.
+const MEMORY: u32 = 32 << 10;
 /// Chunks of one file that are on their way at once.
 const CHUNKS_OF_A_FILE: usize = 4;
 /// Files in one completion.
@@ -45,7 +46,8 @@ struct Upload {
     session: Arc<Session>,
     batch: String,
     meter: Arc<Meter>,
-    slots: Semaphore,
+    /// Memory for chunks, in KiB.
+    memory: Semaphore,
     open: Open,
 }
 
@@ -65,7 +67,7 @@ pub(super) async fn upload(
     }
     let upload = Upload {
         meter: Meter::new(callback, files.iter().map(|file| file.len).sum(), files.len()),
-        slots: Semaphore::new(CHUNKS),
+        memory: Semaphore::new(MEMORY as usize),
         open: Open { wire: Arc::clone(&session.wire), ids: Mutex::default() },
         session,
         batch,
@@ -85,13 +87,15 @@ impl Upload {
         // side holds more unfinished uploads than a group has.
         let mut sent =
             stream::iter(files).map(|file| self.file(file)).buffered(FILES).try_chunks(COMPLETED_AT_ONCE);
-        loop {
-            match sent.next().await {
-                Some(Ok(group)) => self.complete(&group).await?,
-                Some(Err(broken)) => return Err(broken.1),
-                None => return Ok(()),
-            }
+        let mut group = sent.next().await;
+        while let Some(whole) = group {
+            let whole = whole.map_err(|broken| broken.1)?;
+            // The next group is on its way meanwhile: requests that are begun must not stand still.
+            let (completed, next) = future::join(self.complete(&whole), sent.next()).await;
+            completed?;
+            group = next;
         }
+        Ok(())
     }
 
     /// Sends the chunks of one file.
@@ -235,8 +239,9 @@ impl Sending<'_> {
     }
 
     async fn send(&self, number: u64) -> Result<u64> {
+        let kib = u32::try_from(self.len_of(number).div_ceil(1024)).unwrap_or(MEMORY).clamp(1, MEMORY);
         // The semaphore is never closed.
-        let _slot = self.upload.slots.acquire().await.map_err(|_| ErrorKind::Closed)?;
+        let _memory = self.upload.memory.acquire_many(kib).await.map_err(|_| ErrorKind::Closed)?;
         let data = read_chunk(self.source, number * self.size, self.len_of(number)).await?;
         self.upload.session.wire.chunk(&self.id, number, data).await?;
         self.upload.meter.advance(&self.file.name, self.len_of(number));
@@ -349,7 +354,12 @@ fn local_files(local: &Path) -> Result<Vec<LocalFile>> {
         move |error| Error::from_io(error).with_raw_path(shown)
     };
     let metadata = fs::metadata(local).map_err(at(local))?;
-    if !metadata.is_dir() {
+    if !metadata.is_dir() && !metadata.is_file() {
+        // Opening a pipe would wait for whoever writes into it.
+        return Err(Error::new(ErrorKind::InvalidInput)
+            .with_message("this is a socket, pipe or device; only files and folders are uploaded"));
+    }
+    if metadata.is_file() {
         let name = local.file_name().unwrap_or_default();
         return Ok(vec![LocalFile {
             name: name_of(Path::new(name))?,
@@ -393,6 +403,22 @@ fn name_of(relative: &Path) -> Result<Arc<str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_neither_file_nor_folder_is_refused_unopened() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::from_raw_mode(0o600),
+            0,
+        )
+        .unwrap();
+        assert_eq!(local_files(&pipe).map(drop).unwrap_err().kind(), ErrorKind::InvalidInput);
+        assert!(local_files(folder.path()).unwrap().is_empty());
+    }
 
     #[test]
     fn a_folder_is_walked_in_order_and_links_to_folders_are_not() {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{
     Capabilities, CreateDirOptions, Data, Entry, ListOptions, Metadata, MoveOptions, OpenOptions,
-    ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StatOptions, WriteItem, WriteOptions,
+    ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StatOptions, WriteItem, WriteOptions, join,
 };
 use crate::error::Result;
 use crate::path::FsPath;
@@ -70,6 +70,16 @@ pub trait AsyncStore: Send + Sync + 'static {
         data: &Data<'_>,
         options: &WriteOptions,
     ) -> impl Future<Output = Result<Metadata>> + Send;
+
+    /// See [`BlockingStore::write_parts`](super::BlockingStore::write_parts).
+    fn write_parts(
+        &self,
+        path: &FsPath,
+        parts: &[Data<'_>],
+        options: &WriteOptions,
+    ) -> impl Future<Output = Result<Metadata>> + Send {
+        async move { self.write(path, &join(parts), options).await }
+    }
 
     /// See [`BlockingStore::write_many`](super::BlockingStore::write_many).
     fn write_many(

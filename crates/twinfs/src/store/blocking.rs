@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     Capabilities, CreateDirOptions, Data, Entry, ListOptions, Metadata, MoveOptions, OpenOptions,
-    ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StatOptions, WriteItem, WriteOptions,
+    ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StatOptions, WriteItem, WriteOptions, join,
 };
 use crate::error::Result;
 use crate::path::FsPath;
@@ -83,6 +83,15 @@ pub trait BlockingStore: Send + Sync + 'static {
     /// `ConditionFailed`, `IsADirectory`, `NotADirectory`, `NoSpace`; `NotFound` for a missing parent with
     /// `Parents::Require`. Nothing is changed then.
     fn write(&self, path: &FsPath, data: &Data<'_>, options: &WriteOptions) -> Result<Metadata>;
+
+    /// Writes a whole file from parts that follow each other; without this method they are joined in
+    /// memory first.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    fn write_parts(&self, path: &FsPath, parts: &[Data<'_>], options: &WriteOptions) -> Result<Metadata> {
+        self.write(path, &join(parts), options)
+    }
 
     /// Writes many files, each whole by itself; results in the order of the items.
     ///

@@ -95,6 +95,14 @@ impl<'a> From<&'a str> for Data<'a> {
     }
 }
 
+/// The bytes of several parts as one piece; a single part is not copied.
+pub(crate) fn join<'a>(parts: &[Data<'a>]) -> Data<'a> {
+    match parts {
+        [one] => one.clone(),
+        _ => Data::Owned(parts.iter().map(|part| &**part).collect::<Vec<&[u8]>>().concat().into()),
+    }
+}
+
 /// One file of a `write_many`.
 #[derive(Clone, Debug)]
 pub struct WriteItem<'a> {

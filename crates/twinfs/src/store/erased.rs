@@ -250,6 +250,25 @@ impl Immediate for DynStore<SyncFace> {
     }
 }
 
+impl<Face> DynStore<Face> {
+    /// The memory store, where this is one without a layer around it.
+    ///
+    /// ```
+    /// let fs = twinfs::blocking::Fs::memory();
+    /// fs.write("a/b.txt", "hello")?;
+    /// let memory = fs.store().memory().unwrap();
+    /// assert_eq!(memory.node("a/b.txt").unwrap().bytes().unwrap(), "hello");
+    /// # Ok::<(), twinfs::Error>(())
+    /// ```
+    #[must_use]
+    pub fn memory(&self) -> Option<&Arc<MemoryStore>> {
+        match &self.kind {
+            Kind::Memory(store) => Some(store.store()),
+            _ => None,
+        }
+    }
+}
+
 impl DynStore<AsyncFace> {
     /// Erases an async store, or layers over one.
     #[must_use]

@@ -15,6 +15,7 @@ pub(crate) mod verbs;
 pub use asynchronous::{AsyncFile, AsyncLister, AsyncStore, Immediate};
 pub use blocking::{BlockingFile, BlockingLister, BlockingStore};
 pub use capabilities::Capabilities;
+pub(crate) use data::join;
 pub use data::{Data, WriteItem};
 pub use erased::{AnyStore, AsyncFace, DynFile, DynLister, DynStore, SyncFace};
 pub(crate) use metadata::random_hex;

@@ -64,6 +64,18 @@ pub enum Durability {
     Full,
 }
 
+impl Durability {
+    /// Its word, which [`FromStr`](std::str::FromStr) reads.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::File => "file",
+            Self::Full => "full",
+        }
+    }
+}
+
 impl std::str::FromStr for Durability {
     type Err = Error;
 

@@ -13,6 +13,7 @@ macro_rules! for_each_store_verb {
                 read_many(paths: [FsPath], options: ReadOptions) -> Vec<Result<Bytes>>;
                 stat_many(paths: [FsPath], options: StatOptions) -> Vec<Result<Metadata>>;
                 write(path: FsPath, data: Data<'_>, options: WriteOptions) -> Metadata;
+                write_parts(path: FsPath, parts: [Data<'_>], options: WriteOptions) -> Metadata;
                 write_many(items: [WriteItem<'_>], options: WriteOptions) -> Vec<Result<Metadata>>;
                 create_dir(path: FsPath, options: CreateDirOptions) -> ();
                 remove(path: FsPath, options: RemoveOptions) -> ();
@@ -104,6 +105,16 @@ impl<'data> Hop for Data<'data> {
         self.to_owned_data()
     }
     fn lend<'a>(owned: &'a Data<'static>) -> &'a Data<'data> {
+        owned
+    }
+}
+
+impl<'data> Hop for [Data<'data>] {
+    type Owned = Vec<Data<'static>>;
+    fn to_hop(&self) -> Vec<Data<'static>> {
+        self.iter().map(Data::to_owned_data).collect()
+    }
+    fn lend<'a>(owned: &'a Vec<Data<'static>>) -> &'a [Data<'data>] {
         owned
     }
 }

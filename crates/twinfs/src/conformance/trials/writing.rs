@@ -38,6 +38,20 @@ trials! {
         }
     }
 
+    fn parts_are_written_one_after_the_other(t) needs [Write] {
+        let many: Vec<Vec<u8>> = (0..2000).map(|number| pattern(number % 7)).collect();
+        let big = [vec![7; 3], pattern(BIG), Vec::new(), vec![9; 5]];
+        for parts in [&many[..], &big[..], &big[..1], &[]] {
+            let whole = parts.concat();
+            let parts: Vec<Data<'_>> = parts.iter().map(Data::from).collect();
+            same!(go!(t.fs.write_parts(t.at("file"), &parts, &quick()))?.len, whole.len() as u64);
+            same!(go!(t.get("file"))?, whole);
+        }
+        let if_absent = WriteOptions { condition: Condition::IfAbsent, ..quick() };
+        refused!(t, go!(t.fs.write_parts(t.at("file"), &["x".into()], &if_absent)), ConditionFailed | Unsupported);
+        same!(go!(t.tree())?, ["file"]);
+    }
+
     fn a_big_write_is_whole(t) needs [Write] {
         let data = pattern(BIG);
         same!(go!(t.fs.write(t.at("big"), &data))?.len, BIG as u64);

@@ -2,7 +2,8 @@
 //!
 //! The kernel confines every lookup (`openat2` with `RESOLVE_BENEATH`). Where it cannot, or a
 //! sandbox forbids it, `cap-primitives` walks the path component by component. Everything else
-//! works on a single name in a directory that was opened this way.
+//! works on a single name in a directory that was opened this way. A store of `/` has no outside:
+//! there the system looks up as it always does.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -41,6 +42,8 @@ enum Lookup {
     Kernel,
     /// We walk.
     Walk,
+    /// The root is the system's own: nothing lies outside, and absolute links lead inside.
+    Free,
 }
 
 /// A name in an open directory: where a path ends once all links are followed.
@@ -67,11 +70,15 @@ impl Root {
         }
         let flags = sys::PATH | OFlags::DIRECTORY;
         let dir = retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty())).map_err(fail)?;
-        let lookup = match rustix::fs::openat2(&dir, c".", flags, Mode::empty(), CONFINED) {
-            Ok(_) => Lookup::Kernel,
-            // An old kernel, or a sandbox that forbids what it does not know.
-            Err(Errno::NOSYS | Errno::PERM) => Lookup::Walk,
-            Err(errno) => return Err(fail(errno)),
+        let lookup = if path.parent().is_none() {
+            Lookup::Free
+        } else {
+            match rustix::fs::openat2(&dir, c".", flags, Mode::empty(), CONFINED) {
+                Ok(_) => Lookup::Kernel,
+                // An old kernel, or a sandbox that forbids what it does not know.
+                Err(Errno::NOSYS | Errno::PERM) => Lookup::Walk,
+                Err(errno) => return Err(fail(errno)),
+            }
         };
         Ok(Self { dir, lookup, dir_mode: options.dir_mode })
     }
@@ -81,9 +88,9 @@ impl Root {
         self.dir.as_fd()
     }
 
-    /// Whether lookups are confined by the kernel.
+    /// Whether lookups are confined by the kernel, or have nothing to be confined to.
     pub(super) fn confined_by_kernel(&self) -> bool {
-        self.lookup == Lookup::Kernel
+        self.lookup != Lookup::Walk
     }
 
     /// Opens what stands at a path, following links, confined. `flags` must not create.
@@ -99,16 +106,28 @@ impl Root {
 
     fn open_from(&self, dir: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Sys<OwnedFd> {
         let path = if path.is_empty() { b"." } else { path };
-        if self.lookup == Lookup::Walk {
-            return walk(dir, path, flags);
-        }
-        for _ in 0..MAX_DISTURBED {
-            match rustix::fs::openat2(dir, path, flags, Mode::empty(), CONFINED) {
-                Err(Errno::INTR | Errno::AGAIN) => continue,
-                result => return result,
+        match self.lookup {
+            Lookup::Walk => walk(dir, path, flags),
+            Lookup::Free => sys::open_at(dir, path, flags, 0),
+            Lookup::Kernel => {
+                confined(dir, path, flags, Mode::empty()).unwrap_or_else(|| walk(dir, path, flags))
             }
         }
-        walk(dir, path, flags)
+    }
+
+    /// Opens a file to write to, or makes it, in one step; a link at its end is refused with `LOOP`.
+    /// `None` where this kernel has no such step.
+    pub(super) fn create_at(&self, path: &FsPath, flags: OFlags, mode: u32) -> Option<Sys<OwnedFd>> {
+        let path = path.as_str().as_bytes();
+        if path.is_empty() || path.len() >= libc::PATH_MAX as usize {
+            return None;
+        }
+        let flags = flags | OFlags::NOFOLLOW;
+        match self.lookup {
+            Lookup::Walk => None,
+            Lookup::Free => Some(sys::open_at(self.dir(), path, flags, mode)),
+            Lookup::Kernel => confined(self.dir(), path, flags, Mode::from_raw_mode(mode)),
+        }
     }
 
     /// As [`open_at`](Self::open_at), if that needs no waiting; only where the kernel confines.
@@ -137,6 +156,9 @@ impl Root {
             if !sys::is_link(&stat) {
                 return Ok(stat);
             }
+        }
+        if self.lookup == Lookup::Free {
+            return sys::stat_behind(&self.dir, path.as_str()).map_err(fail);
         }
         if self.lookup == Lookup::Kernel {
             let file = self.open_at(path.as_str().as_bytes(), sys::PATH).map_err(fail)?;
@@ -188,13 +210,17 @@ impl Root {
     /// root, confined as every path is.
     fn step(&self, dir_path: &mut Vec<u8>, place: &mut Place<'_>, link: &[u8]) -> Result<()> {
         if link.starts_with(b"/") {
-            return Err(fail(Errno::XDEV));
+            if self.lookup != Lookup::Free {
+                return Err(fail(Errno::XDEV));
+            }
+            dir_path.clear();
         }
         if !dir_path.is_empty() {
             dir_path.push(b'/');
         }
-        dir_path.extend_from_slice(link);
-        let must_be_dir = dir_path.ends_with(b"/");
+        let below = link.iter().position(|&byte| byte != b'/').unwrap_or(link.len());
+        dir_path.extend_from_slice(&link[below..]);
+        let must_be_dir = dir_path.ends_with(b"/") || dir_path.is_empty();
         while dir_path.ends_with(b"/") {
             dir_path.pop();
         }
@@ -272,6 +298,17 @@ impl Root {
         make_dir(dir, name, self.dir_mode)?;
         sys::open_at(dir, name, sys::DIRECTORY | OFlags::NOFOLLOW, 0)
     }
+}
+
+/// Looks a path up confined by the kernel; `None` if renames elsewhere disturb it again and again.
+fn confined(dir: BorrowedFd<'_>, path: &[u8], flags: OFlags, mode: Mode) -> Option<Sys<OwnedFd>> {
+    for _ in 0..MAX_DISTURBED {
+        match rustix::fs::openat2(dir, path, flags, mode, CONFINED) {
+            Err(Errno::INTR | Errno::AGAIN) => continue,
+            result => return Some(result),
+        }
+    }
+    None
 }
 
 /// Looks a path up component by component.

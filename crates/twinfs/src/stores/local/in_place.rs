@@ -21,7 +21,9 @@ use super::write::{kept_vanishing, special_or_fail};
 use super::writer::{busy, check_mode, check_version, locate};
 use crate::error::{ErrorKind, Result};
 use crate::path::FsPath;
-use crate::store::{BlockingFile, Data, Durability, Lease, Metadata, Mode, OpenOptions, Version};
+use crate::store::{
+    BlockingFile, Condition, Data, Durability, Lease, Metadata, Mode, OpenOptions, Parents, Version,
+};
 
 /// A handle whose writes are seen as they are made.
 pub(super) struct InPlaceWriter {
@@ -34,7 +36,8 @@ pub(super) struct InPlaceWriter {
 
 struct State {
     file: OwnedFd,
-    dir: Arc<OwnedFd>,
+    /// The directory, where its names may have to be synced.
+    dir: Option<Arc<OwnedFd>>,
     lease: Option<StagedFile<Arc<OwnedFd>>>,
     created: Vec<OwnedFd>,
 }
@@ -52,6 +55,16 @@ const LEASE_MODE: u32 = 0o600;
 
 impl InPlaceWriter {
     pub(super) fn open(inner: &Arc<Inner>, path: &FsPath, options: &OpenOptions) -> Result<Self> {
+        if let Some(file) = open_directly(inner, path, options)? {
+            let state = State { file, dir: None, lease: None, created: Vec::new() };
+            return Ok(Self {
+                inner: Arc::clone(inner),
+                mode: options.mode,
+                durability: Durability::None,
+                version: None,
+                handle: Handle::new(state),
+            });
+        }
         for _ in 0..super::MAX_VANISHED {
             let place = locate(inner, path, options)?;
             check_mode(options.mode, &options.condition, place.stat.as_ref())?;
@@ -105,7 +118,7 @@ impl InPlaceWriter {
         }
         let created =
             if inner.durability(options.durability) == Durability::Full { place.created } else { Vec::new() };
-        Ok(Some((State { file, dir, lease, created }, version)))
+        Ok(Some((State { file, dir: Some(dir), lease, created }, version)))
     }
 
     fn check_readable(&self) -> Result<()> {
@@ -114,7 +127,10 @@ impl InPlaceWriter {
 
     fn sync(&self, state: &State) -> Result<()> {
         sync_content(&state.file, self.durability)?;
-        sync_names(&state.dir, &state.created, self.durability)
+        match &state.dir {
+            Some(dir) => sync_names(dir, &state.created, self.durability),
+            None => Ok(()),
+        }
     }
 
     fn close(&self, state: &State) -> Result<Metadata> {
@@ -122,6 +138,46 @@ impl InPlaceWriter {
         self.sync(state)?;
         self.inner.published_metadata(&state.file, token)
     }
+}
+
+/// Opens the file as any program would, in one step, where nothing has to be compared, marked or
+/// synced. `None` where there is more to do.
+fn open_directly(inner: &Inner, path: &FsPath, options: &OpenOptions) -> Result<Option<OwnedFd>> {
+    let plain = options.lease == Lease::Off
+        && options.condition == Condition::None
+        && inner.durability(options.durability) == Durability::None
+        && !inner.keeps_versions
+        && inner.options.file_mode.is_none();
+    if !plain {
+        return Ok(None);
+    }
+    let making = match options.mode {
+        Mode::Create => OFlags::CREATE | OFlags::EXCL,
+        Mode::Write | Mode::Overwrite => OFlags::CREATE | OFlags::TRUNC,
+        Mode::Append => OFlags::CREATE,
+        Mode::Read | Mode::Update => OFlags::empty(),
+    };
+    // To ask for permissions where nothing is made is an error.
+    let mode = if making.contains(OFlags::CREATE) { ContentMode::new(None, None).at_creation() } else { 0 };
+    match inner.root.create_at(path, open_flags(options.mode) | making, mode) {
+        // A link at the end is followed step by step, and missing directories are made.
+        None | Some(Err(Errno::LOOP)) => Ok(None),
+        Some(Err(Errno::NOENT)) if options.mode != Mode::Update && options.parents == Parents::Create => {
+            Ok(None)
+        }
+        Some(Err(errno)) => Err(special_or_fail(errno)),
+        Some(Ok(file)) => {
+            sys::require_file(&sys::stat(&file).map_err(fail)?)?;
+            Ok(Some(file))
+        }
+    }
+}
+
+/// How a writer opens the file itself, made or not.
+fn open_flags(mode: Mode) -> OFlags {
+    let access = if mode.reads() { OFlags::RDWR } else { OFlags::WRONLY };
+    let append = if mode == Mode::Append { OFlags::APPEND } else { OFlags::empty() };
+    access | append | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY
 }
 
 /// Opens the file to write to, or makes it; `None` if it came or went meanwhile.
@@ -132,11 +188,7 @@ fn open_content(
     mode: Mode,
     exists: bool,
 ) -> Result<Option<OwnedFd>> {
-    let access = if mode.reads() { OFlags::RDWR } else { OFlags::WRONLY };
-    let mut flags = access | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-    if mode == Mode::Append {
-        flags |= OFlags::APPEND;
-    }
+    let mut flags = open_flags(mode);
     let content_mode = ContentMode::new(inner.options.file_mode, None);
     if !exists {
         flags |= OFlags::CREATE | OFlags::EXCL;

@@ -9,11 +9,15 @@ mod attempt;
 mod bulk;
 mod confine;
 mod file;
+#[cfg(feature = "objects")]
+mod folders;
 mod handle;
 mod in_place;
 mod list;
 mod lock;
 mod names;
+#[cfg(feature = "objects")]
+pub(crate) mod private;
 mod publish;
 mod remove;
 mod rename;
@@ -134,6 +138,9 @@ struct Inner {
     /// Asked for, and the file system can.
     keeps_versions: bool,
     attempts: Attempts,
+    /// Of a private store: its short way.
+    #[cfg(feature = "objects")]
+    folders: std::sync::OnceLock<folders::Folders>,
     /// When `stage` last looked for expired uploads, in seconds since 1970.
     last_sweep: AtomicU64,
 }
@@ -170,6 +177,8 @@ impl LocalStore {
             options,
             capabilities,
             keeps_versions,
+            #[cfg(feature = "objects")]
+            folders: std::sync::OnceLock::new(),
             last_sweep: AtomicU64::new(0),
         })))
     }
@@ -240,6 +249,14 @@ impl BlockingStore for LocalStore {
         self.0.write(path, data, options)
     }
 
+    fn write_parts(&self, path: &FsPath, parts: &[Data<'_>], options: &WriteOptions) -> Result<Metadata> {
+        #[cfg(feature = "objects")]
+        if let Some(metadata) = self.0.create_in_folder(path, parts, options)? {
+            return Ok(metadata);
+        }
+        self.0.write_parts(path, parts, options)
+    }
+
     fn write_many(&self, items: &[WriteItem<'_>], options: &WriteOptions) -> Result<Vec<Result<Metadata>>> {
         Ok(self.0.write_many(items, options))
     }
@@ -257,6 +274,10 @@ impl BlockingStore for LocalStore {
     }
 
     fn remove(&self, path: &FsPath, options: &RemoveOptions) -> Result<()> {
+        #[cfg(feature = "objects")]
+        if self.0.remove_from_folder(path) {
+            return Ok(());
+        }
         self.0.remove(path, options)
     }
 

@@ -1,6 +1,7 @@
 //! System calls as this store uses them: retried when a signal interrupts them, with errors that
 //! say what to do.
 
+use std::io::IoSlice;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::buffer::spare_capacity;
@@ -24,6 +25,8 @@ pub(super) const PATH: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 
 /// The largest single read, write or copy; Linux takes at most 2 GiB less a page.
 const MAX_CHUNK: usize = 1 << 30;
+/// The most parts of one write: `IOV_MAX` of Linux.
+const MAX_PARTS: usize = 1024;
 
 /// The error of a failed system call.
 pub(super) fn fail(errno: Errno) -> Error {
@@ -79,6 +82,11 @@ pub(super) fn open_at(dir: impl AsFd, name: impl Arg + Copy, flags: OFlags, mode
 /// What stands at a name; a link itself.
 pub(super) fn stat_at(dir: impl AsFd, name: impl Arg + Copy) -> Sys<Stat> {
     retry_on_intr(|| rustix::fs::statat(dir.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW))
+}
+
+/// What stands behind a path, links followed.
+pub(super) fn stat_behind(dir: impl AsFd, path: impl Arg + Copy) -> Sys<Stat> {
+    retry_on_intr(|| rustix::fs::statat(dir.as_fd(), path, AtFlags::empty()))
 }
 
 /// As [`stat_at`], with `None` where nothing stands.
@@ -177,6 +185,28 @@ pub(super) fn write_at(file: impl AsFd, offset: u64, data: &[u8]) -> Sys<()> {
             0 => return Err(Errno::NOSPC),
             count => done += count,
         }
+    }
+    Ok(())
+}
+
+/// Writes parts one after the other from the start of the file, the first ones in one call; short
+/// writes go on.
+pub(super) fn write_all(file: impl AsFd, parts: &[impl std::ops::Deref<Target = [u8]>]) -> Sys<()> {
+    let mut offset: u64 = 0;
+    let head = parts.iter().scan(0, |bytes: &mut usize, part| {
+        *bytes = bytes.saturating_add(part.len());
+        (*bytes <= MAX_CHUNK).then(|| IoSlice::new(part))
+    });
+    let head: Vec<IoSlice<'_>> = head.take(MAX_PARTS).collect();
+    let mut written = match head.len() {
+        0 => 0,
+        _ => retry_on_intr(|| rustix::io::pwritev(file.as_fd(), &head, 0))?,
+    };
+    for part in parts {
+        let done = written.min(part.len());
+        written -= done;
+        write_at(file.as_fd(), offset + done as u64, &part[done..])?;
+        offset += part.len() as u64;
     }
     Ok(())
 }

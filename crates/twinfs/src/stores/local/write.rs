@@ -21,6 +21,7 @@ use crate::store::{Condition, Data, Durability, Metadata, MoveOptions, Parents, 
 #[derive(Clone, Copy)]
 pub(super) enum Content<'a> {
     Bytes(&'a [u8]),
+    Parts(&'a [Data<'a>]),
     File(&'a OwnedFd),
 }
 
@@ -43,6 +44,15 @@ impl Inner {
 
     pub(super) fn write(&self, path: &FsPath, data: &Data<'_>, options: &WriteOptions) -> Result<Metadata> {
         self.write_content(path, Content::Bytes(data), self.terms(options))
+    }
+
+    pub(super) fn write_parts(
+        &self,
+        path: &FsPath,
+        parts: &[Data<'_>],
+        options: &WriteOptions,
+    ) -> Result<Metadata> {
+        self.write_content(path, Content::Parts(parts), self.terms(options))
     }
 
     pub(super) fn copy(&self, from: &FsPath, to: &FsPath, options: &MoveOptions) -> Result<Metadata> {
@@ -114,6 +124,7 @@ impl Inner {
         };
         match content {
             Content::Bytes(bytes) => sys::write_at(&staged.file, 0, bytes),
+            Content::Parts(parts) => sys::write_all(&staged.file, parts),
             Content::File(source) => sys::copy_content(source, &staged.file),
         }
         .and_then(|()| mode.apply(&staged.file))

@@ -9,6 +9,7 @@ mod file;
 mod in_place;
 mod list;
 mod order;
+mod snapshot;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 
 use self::content::Quota;
+pub use self::snapshot::{NodeContent, TreeNode};
 use self::tree::{Content, Node, Plain, Tree};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fork::{self, Section};

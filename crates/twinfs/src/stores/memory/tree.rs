@@ -246,7 +246,7 @@ impl Tree {
     }
 
     /// Everything below a directory, in listing order.
-    fn below<'a>(&'a self, dir: &'a FsPath) -> impl Iterator<Item = &'a Key> {
+    pub(super) fn below<'a>(&'a self, dir: &'a FsPath) -> impl Iterator<Item = &'a Key> {
         let start = if dir.is_root() { String::new() } else { format!("{dir}/") };
         self.names_from(Bound::Excluded(&start)).take_while(|key| key.path.strip_prefix(dir).is_some())
     }

@@ -191,12 +191,7 @@ impl RunStore {
 
     async fn remove_here(&self, path: &FsPath) -> Result<()> {
         match self.readable(path)? {
-            Place::Below(full) if !path.is_root() => {
-                if self.wire.head(&full).await?.is_dir {
-                    return Err(ErrorKind::IsADirectory.into());
-                }
-                self.wire.delete(&full).await
-            }
+            Place::Below(full) if !path.is_root() => self.wire.delete_file(&full).await,
             _ => Err(ErrorKind::IsADirectory.into()),
         }
     }

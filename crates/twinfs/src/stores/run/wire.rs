@@ -4,6 +4,7 @@
 //! [`runfiles`](crate::runfiles) share it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -29,6 +30,8 @@ const MAX_ANSWER_BYTES: usize = 64 << 20;
 const MAX_CHUNK_HEADER: &str = "twinfs-max-chunk";
 /// The time of the last change as in a listing: `Last-Modified` has no fractions of a second.
 const MODIFIED_HEADER: &str = "twinfs-modified";
+/// What a removal is to be of.
+const ONLY_HEADER: &str = "twinfs-only";
 
 /// One file of a run, as its listing says it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -120,6 +123,8 @@ pub(crate) struct Wire {
     base: String,
     run: String,
     cookie: Option<HeaderValue>,
+    /// The server has shown that it is one of ours, by a header of ours.
+    is_ours: AtomicBool,
     pub(crate) connections: Connections,
 }
 
@@ -148,6 +153,7 @@ impl Wire {
             connections: Connections::to(&parsed),
             base: format!("{}/files", parsed.as_str().trim_end_matches('/')),
             run: utf8_percent_encode(fid, SEGMENT).to_string(),
+            is_ours: AtomicBool::new(false),
             cookie: credential(token).ok_or_else(|| invalid("the token has characters that no token has"))?,
         })
     }
@@ -167,6 +173,14 @@ impl Wire {
             url.extend(utf8_percent_encode(part, SEGMENT));
         }
         url
+    }
+
+    /// What the headers say of a path, and of the server.
+    fn learn(&self, response: &Response) -> Head {
+        if response.headers().contains_key(MODIFIED_HEADER) {
+            self.is_ours.store(true, Ordering::Relaxed);
+        }
+        head_of(response)
     }
 
     /// What `path`, a directory or a file, holds; of a file, its headers.
@@ -194,7 +208,7 @@ impl Wire {
     pub(crate) async fn head(&self, path: &FsPath) -> Result<Head> {
         let url = self.url_of(path);
         let response = http::send(Retry::Idempotent, || self.request(Method::HEAD, &url)).await?;
-        Ok(head_of(&http::expect(response, &[200]).await?))
+        Ok(self.learn(&http::expect(response, &[200]).await?))
     }
 
     /// Asks for a file, or a range of it: 200, 206, or 416 where the range is past the end.
@@ -250,7 +264,7 @@ impl Wire {
         // With a condition, the second try could find what the first one wrote, and lose to itself.
         let retry = if *condition == Condition::None { Retry::Idempotent } else { Retry::Unsent };
         let response = http::expect(http::send(retry, request).await?, &[200, 201, 204]).await?;
-        Ok(head_of(&response))
+        Ok(self.learn(&response))
     }
 
     /// Moves or copies inside the run, on the server.
@@ -269,6 +283,18 @@ impl Wire {
             Ok(on_condition(request.header(header::CONTENT_LENGTH, 0), condition))
         };
         http::expect(http::send(Retry::Unsent, request).await?, &[201, 204]).await.map(drop)
+    }
+
+    /// Removes a file; a directory stays, with the error `IsADirectory`.
+    pub(crate) async fn delete_file(&self, path: &FsPath) -> Result<()> {
+        // A server that does not know the header would remove the directory: it is asked first, until it
+        // has shown that it is one of ours.
+        if !self.is_ours.load(Ordering::Relaxed) && self.head(path).await?.is_dir {
+            return Err(ErrorKind::IsADirectory.into());
+        }
+        let url = self.url_of(path);
+        let request = || Ok(self.request(Method::DELETE, &url)?.header(ONLY_HEADER, "file"));
+        http::expect(http::send(Retry::Unsent, request).await?, &[204]).await.map(drop)
     }
 
     /// Removes a file, or a directory with everything in it.
