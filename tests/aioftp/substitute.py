@@ -100,7 +100,7 @@ def _is_free(port: int) -> bool:
 
 @pytest.fixture(name="unused_tcp_port_factory")
 def unused_tcp_port_factory() -> Callable[[], int]:
-    """As pytest-asyncio's, but that runs side by side, and connections, do not take it meanwhile."""
+    """As pytest-asyncio's, but that neither another run nor a connection takes it meanwhile."""
     return lambda: next(port for port in _ports if _is_free(port))
 
 
