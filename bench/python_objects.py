@@ -1,4 +1,4 @@
-"""Objects under keys: ProxyStore's connectors, ours, and the system calls that it takes at least."""
+"""Objects under keys: ProxyStore's connectors, ours, and the least that it takes."""
 
 from __future__ import annotations
 
@@ -159,9 +159,7 @@ def redis_connector(folder: Path) -> Iterator[dict[str, Any]]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    server = subprocess.Popen(
-        [program, *options, "--dir", str(folder)], stdout=subprocess.DEVNULL
-    )
+    server = subprocess.Popen([program, *options, "--dir", str(folder)], stdout=subprocess.DEVNULL)
     try:
         connector = RedisConnector("127.0.0.1", port)
         deadline = time.monotonic() + 30

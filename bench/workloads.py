@@ -339,7 +339,11 @@ WORKLOADS = (
                 "atomic; ours has a checksum, too.",
             ),
             ("get", "got", "One after the other, by their keys. Ours are held against a checksum."),
-            ("evict", "evicted", "One after the other. Ours removes the folder of the last one, too."),
+            (
+                "evict",
+                "evicted",
+                "One after the other. Ours removes emptied folders, too.",
+            ),
         )
     ),
     *(
@@ -384,8 +388,8 @@ WORKLOADS = (
         "Run files: 1,000 files of 4 KiB uploaded",
         "file",
         REAL,
-        "One folder in one call, as above. What the rounds leave stays until the end: on an ext4 without a "
-        "journal, removing it would slow down what creates files next.",
+        "One folder in one call, as above. What the rounds leave stays until the end: on an ext4 "
+        "without a journal, removing it would slow down what creates files next.",
         (faster(OURS, 30, REAL), faster(LINE, 30, REAL)),
     ),
     Workload(

@@ -1,8 +1,9 @@
-"""A pytest plugin: twinfs's connectors in the place of ProxyStore's FileConnector and LocalConnector.
+"""A pytest plugin: twinfs's connectors in the place of ProxyStore's own.
 
-Loaded before the tests of a ProxyStore's source package, of its 1.x or its 0.5 line. Their
-``conftest.py`` stays out, since it starts servers for connectors that are not in question; the
-fixtures that tests of connectors and stores ask for are here instead.
+They stand in for FileConnector and LocalConnector while the tests of ProxyStore's source package
+run, of its 1.x or its 0.5 line. Their ``conftest.py`` stays out, since it starts servers for
+connectors that are not in question; the fixtures that tests of connectors and stores ask for are
+here instead.
 """
 
 from __future__ import annotations
@@ -124,9 +125,11 @@ if ONE:
     @pytest.fixture
     def store() -> Iterator[Any]:
         stores = importlib.import_module("proxystore.store")
-        with stores.Store(str(uuid.uuid4()), LocalConnector(), cache_size=0) as store:
-            with stores.store_registration(store):
-                yield store
+        with (
+            stores.Store(str(uuid.uuid4()), LocalConnector(), cache_size=0) as store,
+            stores.store_registration(store),
+        ):
+            yield store
 
 else:
 
@@ -135,13 +138,14 @@ else:
         request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     ) -> Iterator[Any]:
         testing = importlib.import_module("testing.stores")
-        policy = importlib.import_module("proxystore.connectors.multi").Policy()
         shared: dict[Any, Any] = {}
+        policy = importlib.import_module("proxystore.connectors.multi").Policy()
+        several = {"local": (LocalConnector(shared), policy)}
         folder = str(tmp_path_factory.mktemp("store") / "objects")
         kind, options = {
             "file": (testing.FileStore, {"store_dir": folder}),
             "local": (testing.LocalStore, {"store_dict": shared}),
-            "multi": (testing.MultiStore, {"connectors": {"local": (LocalConnector(shared), policy)}}),
+            "multi": (testing.MultiStore, {"connectors": several}),
         }[request.param]
         info = testing.StoreInfo(kind, request.param, options, contextlib.nullcontext)
         store = kind(request.param, cache_size=0, **options)

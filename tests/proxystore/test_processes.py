@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import pickle
@@ -212,12 +213,16 @@ def test_a_connector_works_at_the_end_of_the_interpreter(tmp_path: Path) -> None
 
 def test_descriptors_come_back(tmp_path: Path) -> None:
     def count() -> int:
+        gc.collect()
         return len(os.listdir("/proc/self/fd"))  # noqa: PTH208
 
-    FileConnector(str(tmp_path / "warm")).close()
-    before = count()
-    for number in range(50):
+    def use(number: int) -> None:
         with FileConnector(str(tmp_path / f"store-{number}")) as connector:
             connector.get_batch(connector.put_batch([b"x"] * 100))
+
+    use(0)
+    before = count()
+    for number in range(50):
+        use(number)
     assert count() == before
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 
 from twinfs.proxystore import FileConnector, TwinConnector
-
-ray = pytest.importorskip("ray")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cluster() -> Iterator[None]:
-    ray.init(
-        address="local",
-        num_cpus=2,
-        include_dashboard=False,
-        object_store_memory=100 * 2**20,
-    )
-    yield
-    ray.shutdown()
-
 
 def length_there(connector: Any, key: Any) -> int:
     """What a task does that is given a connector and a key."""

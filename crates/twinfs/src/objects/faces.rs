@@ -1,7 +1,7 @@
 //! The two faces of the connectors, from one text.
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::store::Data;
+use crate::store::Durability;
+use crate::stores::local::{Create, LocalOptions, Versions};
 
 /// Emits the face: `wait!` awaits a future or takes the value as it is, `hop!` runs blocking code where
 /// the face lets it, `answer!` is the type of what a method of the trait gives.
@@ -22,13 +22,11 @@ macro_rules! face {
         use serde::de::DeserializeOwned;
 
         use super::super::config::{Clear, FileConfig, StoreConfig};
-        use super::super::frame::{self, BLOCK, HEAD, Head, Sum};
-        use super::super::key::{FileKey, LAYOUT, Names, StoreKey, is_folder, is_object, path_of, refused};
-        use super::{LARGE, found, is_absent, leads_away, local_options, pages};
+        use super::super::key::{FileKey, LAYOUT, StoreKey, Usage};
+        use super::local_options;
         use crate::error::{Error, ErrorKind, Result};
-        use crate::path::FsPath;
         use crate::registry;
-        use crate::store::{AnyStore, Data, Depth, Mode, WriteItem, WriteOptions};
+        use crate::store::{AnyStore, Data, Durability};
         use crate::stores::local::private::PrivateDir;
 
         /// A store of objects under keys that it makes itself.
@@ -128,253 +126,6 @@ macro_rules! face {
             fn close(&self) -> answer!(Result<()>);
         }
 
-        /// Objects in a file system: what all connectors are made of.
-        struct Objects {
-            fs: Fs,
-            write: WriteOptions,
-            names: Names,
-            /// Whether to open a file costs less than to read from it twice.
-            opens: bool,
-        }
-
-        impl Objects {
-            fn new(fs: Fs, durability: crate::store::Durability) -> Self {
-                let write = WriteOptions::default().durability(durability);
-                Self { fs, write, names: Names::default(), opens: false }
-            }
-
-            $($async)? fn set(&self, name: &str, object: Data<'_>) -> Result<()> {
-                let path = path_of(name)?;
-                let head = frame::head(&object);
-                match wait!(self.fs.write_parts(path, &[Data::Borrowed(&head), object], &self.write)) {
-                    Err(error) if leads_away(&error) => Err(refused(name, "a link stands in the way, and it leads away")),
-                    written => written.map(drop),
-                }
-            }
-
-            $($async)? fn put_batch(&self, objects: &[Data<'_>]) -> Result<Vec<String>> {
-                let names = self.names.many(objects.len())?;
-                let paths = names.iter().map(|name| path_of(name)).collect::<Result<Vec<FsPath>>>()?;
-                if let Err(error) = wait!(self.write_all(&paths, objects)) {
-                    // What cannot be removed now can be removed by nobody later: no one has its key.
-                    let options = bulk::Options::default().on_error(bulk::OnError::Omit);
-                    let _ = wait!(bulk::rm(&self.fs, &paths, Depth::Children, &options));
-                    return Err(error);
-                }
-                Ok(names)
-            }
-
-            $($async)? fn write_all(&self, paths: &[FsPath], objects: &[Data<'_>]) -> Result<()> {
-                // Not cancelled by the first error: what is known to be there can be removed.
-                let options = bulk::Options::default().on_error(bulk::OnError::Return);
-                for page in pages(objects) {
-                    let (paths, objects) = (&paths[page.clone()], &objects[page]);
-                    if let [object] = objects && object.len() > LARGE {
-                        let head = frame::head(object);
-                        let parts = [Data::Borrowed(&head), object.clone()];
-                        wait!(self.fs.write_parts(paths[0].clone(), &parts, &self.write))?;
-                        continue;
-                    }
-                    let item = |(path, object): (&FsPath, &Data<'_>)| WriteItem {
-                        path: path.clone(),
-                        data: frame::framed(object).into(),
-                    };
-                    let items: Vec<WriteItem<'_>> = paths.iter().zip(objects).map(item).collect();
-                    for written in wait!(bulk::pipe(&self.fs, &items, &self.write, &options))? {
-                        written.result?;
-                    }
-                }
-                Ok(())
-            }
-
-            $($async)? fn get(&self, name: &str) -> Result<Option<Bytes>> {
-                let Ok(path) = path_of(name) else { return Ok(None) };
-                match found(wait!(self.fs.read(path.clone())))? {
-                    Some(file) => self.open(&path, file).map(Some),
-                    None => Ok(None),
-                }
-            }
-
-            /// The object in the bytes of its file.
-            fn open(&self, path: &FsPath, file: Bytes) -> Result<Bytes> {
-                frame::open(file).map_err(|message| self.damaged(path, message))
-            }
-
-            fn damaged(&self, path: &FsPath, message: &'static str) -> Error {
-                frame::damaged(path, crate::store::AsyncStore::scheme(self.fs.store()), message)
-            }
-
-            $($async)? fn get_batch(&self, names: &[&str]) -> Result<Vec<Option<Bytes>>> {
-                let mut objects = vec![None; names.len()];
-                let places: Vec<(usize, FsPath)> = names
-                    .iter()
-                    .enumerate()
-                    .filter_map(|(place, name)| Some((place, path_of(name).ok()?)))
-                    .collect();
-                let paths: Vec<FsPath> = places.iter().map(|(_, path)| path.clone()).collect();
-                let options = bulk::Options::default().on_error(bulk::OnError::Return);
-                let read = wait!(bulk::cat(&self.fs, &paths, &options))?;
-                for ((place, path), item) in places.iter().zip(read) {
-                    if let Some(file) = found(item.result)? {
-                        objects[*place] = Some(self.open(path, file)?);
-                    }
-                }
-                Ok(objects)
-            }
-
-            $($async)? fn find(&self, name: &str, whole: u64) -> Result<Option<Found>> {
-                let Ok(path) = path_of(name) else { return Ok(None) };
-                let whole = whole.saturating_add(HEAD as u64);
-                if self.opens {
-                    return match found(wait!(self.fs.open(path, Mode::Read)))? {
-                        Some(file) => wait!(self.find_in(file, whole)).map(Some),
-                        None => Ok(None),
-                    };
-                }
-                let start = wait!(self.fs.read_range(path.clone(), 0..whole.saturating_add(1)));
-                match found(start)? {
-                    Some(start) if start.len() as u64 <= whole => {
-                        Ok(Some(Found::Whole(self.open(&path, start)?)))
-                    }
-                    Some(_) => match found(wait!(self.fs.open(path, Mode::Read)))? {
-                        Some(file) => Ok(Some(Found::Large(wait!(self.reader(file))?))),
-                        None => Ok(None),
-                    },
-                    None => Ok(None),
-                }
-            }
-
-            $($async)? fn find_in(&self, file: File, whole: u64) -> Result<Found> {
-                let len = usize::try_from(whole.saturating_add(1)).unwrap_or(usize::MAX);
-                let start = wait!(file.read_at(0, len))?;
-                if start.len() as u64 <= whole {
-                    return Ok(Found::Whole(self.open(file.path(), start)?));
-                }
-                Ok(Found::Large(wait!(self.reader(file))?))
-            }
-
-            $($async)? fn reader(&self, file: File) -> Result<ObjectReader> {
-                let len = wait!(file.len())?;
-                let head = wait!(file.read_at(0, HEAD))?;
-                let head = Head::read(&head, Some(len)).map_err(|message| self.damaged(file.path(), message))?;
-                Ok(ObjectReader { file, head, at: 0, sum: Sum::default() })
-            }
-
-            $($async)? fn exists(&self, name: &str) -> Result<bool> {
-                let Ok(path) = path_of(name) else { return Ok(false) };
-                Ok(found(wait!(self.fs.stat(path)))?.is_some_and(|metadata| metadata.is_file()))
-            }
-
-            $($async)? fn evict(&self, name: &str) -> Result<()> {
-                let Ok(path) = path_of(name) else { return Ok(()) };
-                match wait!(self.fs.remove(path)) {
-                    Err(error) if !is_absent(&error) => Err(error),
-                    _ => Ok(()),
-                }
-            }
-
-            /// Removes every object, and the folders that are empty then.
-            $($async)? fn clear(&self) -> Result<()> {
-                for folder in wait!(self.fs.list(FsPath::root()))? {
-                    if !folder.is_dir() || !is_folder(folder.path.name().as_bytes()) {
-                        continue;
-                    }
-                    let entries = wait!(self.fs.list(&folder.path))?;
-                    let name = folder.path.name().as_bytes();
-                    let ours = |entry: &crate::store::Entry| is_object(name, entry.path.name().as_bytes());
-                    let paths: Vec<FsPath> =
-                        entries.into_iter().filter(ours).map(|entry| entry.path).collect();
-                    let options = bulk::Options::default().on_error(bulk::OnError::Return);
-                    for removed in wait!(bulk::rm(&self.fs, &paths, Depth::Children, &options))? {
-                        match removed.result {
-                            Err(error) if !is_absent(&error) => return Err(error),
-                            _ => {}
-                        }
-                    }
-                    match wait!(self.fs.remove_dir(&folder.path)) {
-                        // Something else stands there, or the store has no folders of their own.
-                        Err(error)
-                            if !matches!(
-                                error.kind(),
-                                ErrorKind::NotEmpty | ErrorKind::NotFound | ErrorKind::Unsupported
-                            ) =>
-                        {
-                            return Err(error);
-                        }
-                        _ => {}
-                    }
-                }
-                Ok(())
-            }
-        }
-
-        /// An object that was found: see [`FileConnector::find`] and [`StoreConnector::find`].
-        #[derive(Debug)]
-        pub enum Found {
-            /// All of its bytes.
-            Whole(Bytes),
-            /// It is larger than what was asked for whole.
-            Large(ObjectReader),
-        }
-
-        /// An object that is read piece by piece.
-        pub struct ObjectReader {
-            file: File,
-            head: Head,
-            at: u64,
-            sum: Sum,
-        }
-
-        impl ObjectReader {
-            /// The length of the object in bytes.
-            #[must_use]
-            pub fn len(&self) -> u64 {
-                self.head.len
-            }
-
-            /// Whether the object has no bytes.
-            #[must_use]
-            pub fn is_empty(&self) -> bool {
-                self.head.len == 0
-            }
-
-            /// Reads the next bytes; gives how many: as many as `buf` has room for, fewer at the end, then
-            /// 0. The bytes are the object's only once the last of them has been read: then they are held
-            /// against the checksum.
-            ///
-            /// # Errors
-            /// `Io` where bytes were cut or changed.
-            pub $($async)? fn read_into(&mut self, buf: &mut [u8]) -> Result<usize> {
-                let mut filled = 0;
-                while filled < buf.len() && self.at < self.head.len {
-                    let left = usize::try_from(self.head.len - self.at).unwrap_or(usize::MAX);
-                    let end = filled + (buf.len() - filled).min(left).min(BLOCK);
-                    let piece = &mut buf[filled..end];
-                    let count = wait!(self.file.read_into_at(HEAD as u64 + self.at, piece))?;
-                    if count == 0 {
-                        return Err(self.damaged(frame::CUT));
-                    }
-                    self.sum.add(&piece[..count]);
-                    filled += count;
-                    self.at += count as u64;
-                }
-                if self.at == self.head.len {
-                    self.head.check(self.sum.finish()).map_err(|message| self.damaged(message))?;
-                }
-                Ok(filled)
-            }
-
-            fn damaged(&self, message: &'static str) -> Error {
-                frame::damaged(self.file.path(), "objects", message)
-            }
-        }
-
-        impl fmt::Debug for ObjectReader {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_struct("ObjectReader").field("len", &self.head.len).finish_non_exhaustive()
-            }
-        }
-
         /// Objects in a directory that several processes share, one file each, readable by its owner only.
         #[doc = concat!("The same on the other face is [`", $twin, "::FileConnector`].")]
         ///
@@ -402,6 +153,7 @@ macro_rules! face {
             objects: Objects,
             dir: Arc<PrivateDir>,
             config: FileConfig,
+            usage: Usage,
         }
 
         impl FileConnector {
@@ -422,8 +174,8 @@ macro_rules! face {
                 let path = config.store_dir.clone();
                 let dir = hop!(move || PrivateDir::open(path.as_ref(), options, LAYOUT).map(Arc::new))?;
                 let fs = Fs::new(AnyStore::new_blocking(dir.store().clone()).$into());
-                let objects = Objects { opens: true, ..Objects::new(fs, config.durability) };
-                Ok(Self { objects, dir, config })
+                let objects = Objects { private: true, ..Objects::new(fs, config.durability) };
+                Ok(Self { objects, dir, config, usage: Usage::default() })
             }
 
             /// The directory, absolute.
@@ -435,6 +187,23 @@ macro_rules! face {
             fn objects(&self) -> Result<&Objects> {
                 self.dir.renew()?;
                 Ok(&self.objects)
+            }
+
+            fn was_put(&self, name: &str) {
+                self.usage.put(name);
+            }
+
+            /// Removes the folders that may be empty now that this object is gone.
+            $($async)? fn evicted(&self, name: &str) {
+                let folders = self.usage.evicted(name);
+                if !folders.is_empty() {
+                    let dir = Arc::clone(&self.dir);
+                    // A folder that stays is in nobody's way.
+                    let _: Result<()> = hop!(move || {
+                        dir.remove_emptied(folders.into_iter());
+                        Ok(())
+                    });
+                }
             }
 
             fn own_config(&self) -> Result<FileConfig> {
@@ -501,7 +270,7 @@ macro_rules! face {
             /// configuration, and durability `none`.
             #[must_use]
             pub fn new(fs: Fs) -> Self {
-                let objects = Objects::new(fs, crate::store::Durability::default());
+                let objects = Objects::new(fs, Durability::default());
                 Self { objects, config: None, closed: AtomicBool::new(false) }
             }
 
@@ -524,6 +293,12 @@ macro_rules! face {
             fn objects(&self) -> Result<&Objects> {
                 Ok(&self.objects)
             }
+
+            #[expect(clippy::unused_self, reason = "the other connector has something to note")]
+            fn was_put(&self, _name: &str) {}
+
+            #[allow(clippy::unused_async, clippy::unused_self, reason = "the other connector has something to do")]
+            $($async)? fn evicted(&self, _name: &str) {}
 
             fn own_config(&self) -> Result<StoreConfig> {
                 self.config.clone().ok_or_else(|| {
@@ -574,13 +349,15 @@ macro_rules! connector {
             }
 
             $($async)? fn put<'data>(&self, object: impl Into<Data<'data>> + Send) -> Result<$key> {
-                let key = self.new_key()?;
-                wait!(self.set(&key, object))?;
+                let (key, object) = (self.new_key()?, object.into());
+                wait!(self.objects()?.put(&key.$field, object))?;
+                self.was_put(&key.$field);
                 Ok(key)
             }
 
             $($async)? fn put_batch(&self, objects: &[Data<'_>]) -> Result<Vec<$key>> {
                 let names = wait!(self.objects()?.put_batch(objects))?;
+            names.iter().for_each(|name| self.was_put(name));
                 Ok(names.into_iter().map(|$field| $key { $field }).collect())
             }
 
@@ -598,20 +375,21 @@ macro_rules! connector {
             }
 
             $($async)? fn evict(&self, key: &$key) -> Result<()> {
-                wait!(self.objects()?.evict(&key.$field))
+                if wait!(self.objects()?.evict(&key.$field))? {
+                    wait!(self.evicted(&key.$field));
+                }
+                Ok(())
             }
 
             fn new_key(&self) -> Result<$key> {
                 Ok($key { $field: self.objects.names.next()? })
             }
 
-            $($async)? fn set<'data>(
-                &self,
-                key: &$key,
-                object: impl Into<Data<'data>> + Send,
-            ) -> Result<()> {
+            $($async)? fn set<'data>(&self, key: &$key, object: impl Into<Data<'data>> + Send) -> Result<()> {
                 let object = object.into();
-                wait!(self.objects()?.set(&key.$field, object))
+                wait!(self.objects()?.set(&key.$field, object))?;
+                self.was_put(&key.$field);
+                Ok(())
             }
 
             $($async)? fn close(&self) -> Result<()> {
@@ -632,76 +410,15 @@ macro_rules! connector {
     };
 }
 
-/// Objects longer than this, in bytes, are not copied to stand behind their heads.
-const LARGE: usize = 256 * 1024;
-/// The most bytes of one page of a batch.
-const PAGE_BYTES: usize = 16 * 1024 * 1024;
-/// The most objects of one page of a batch.
-const PAGE_OBJECTS: usize = 1024;
-/// The pages of a batch: large objects alone, others together.
-fn pages(objects: &[Data<'_>]) -> Vec<std::ops::Range<usize>> {
-    let mut pages = Vec::new();
-    let (mut start, mut bytes) = (0, 0_usize);
-    for (index, object) in objects.iter().enumerate() {
-        let full = index - start == PAGE_OBJECTS || bytes.saturating_add(object.len()) > PAGE_BYTES;
-        if start < index && (full || object.len() > LARGE) {
-            pages.push(start..index);
-            (start, bytes) = (index, 0);
-        }
-        bytes = bytes.saturating_add(object.len());
-        if object.len() > LARGE {
-            pages.push(index..index + 1);
-            (start, bytes) = (index + 1, 0);
-        }
-    }
-    if start < objects.len() {
-        pages.push(start..objects.len());
-    }
-    pages
-}
-
-/// Whether a buffer has room for an object and for nothing else.
-fn check_length(buf: &[u8], len: u64) -> Result<()> {
-    if buf.len() as u64 == len {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::InvalidInput)
-        .with_message(format!("the buffer has {} bytes and the object {len}", buf.len())))
-}
-
-/// What an operation on an object gave, with `None` where there is no object.
-fn found<T>(result: Result<T>) -> Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if is_absent(&error) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Whether an error says that no object stands there: nothing, a directory, or a link that others put
-/// there and that leads out of the store or nowhere.
-fn is_absent(error: &Error) -> bool {
-    use ErrorKind::{IsADirectory, NotADirectory, NotFound};
-    matches!(error.kind(), NotFound | NotADirectory | IsADirectory) || leads_away(error)
-}
-
-/// Whether an error says that a link leads out of the store, or round in circles.
-fn leads_away(error: &Error) -> bool {
-    use rustix::io::Errno;
-    let errno = error.raw_os_error();
-    errno.is_some() && [Errno::XDEV, Errno::LOOP].into_iter().any(|away| errno == Some(away.raw_os_error()))
-}
-
 /// How the directory of a [`FileConnector`](super::FileConnector) is opened.
-fn local_options(durability: crate::store::Durability) -> crate::stores::local::LocalOptions {
-    crate::stores::local::LocalOptions {
+fn local_options(durability: Durability) -> LocalOptions {
+    LocalOptions {
         durability,
         // Keys are unique: nobody writes on a condition.
-        versions: crate::stores::local::Versions::Off,
+        versions: Versions::Off,
         file_mode: Some(0o600),
         dir_mode: Some(0o700),
-        create: crate::stores::local::Create::Missing,
-        emptied: crate::stores::local::Emptied::Remove,
+        create: Create::Missing,
     }
 }
 
@@ -709,9 +426,9 @@ fn local_options(durability: crate::store::Durability) -> crate::stores::local::
 pub(super) mod asynchronous {
     use std::future::Future;
 
-    use super::check_length;
-    use crate::bulk;
-    use crate::face::asynchronous::{File, Fs};
+    use super::super::access::asynchronous::Objects;
+    pub use super::super::access::asynchronous::{Found, ObjectReader};
+    use crate::face::asynchronous::Fs;
 
     macro_rules! wait {
         ($future:expr) => {
@@ -735,28 +452,15 @@ pub(super) mod asynchronous {
         module "objects" twin "blocking" store into_async
     }
 
-    impl ObjectReader {
-        /// Reads the whole object into `buf`, which has its length.
-        ///
-        /// # Errors
-        /// As [`read_into`](Self::read_into); `InvalidInput` for a buffer of another length.
-        pub async fn read_whole(mut self, buf: &mut [u8]) -> Result<()> {
-            check_length(buf, self.head.len)?;
-            self.read_into(buf).await.map(drop)
-        }
-    }
-
     connector!(async [async] FileConnector, FileKey { filename }, FileConfig);
     connector!(async [async] StoreConnector, StoreKey { id }, StoreConfig);
 }
 
 /// The sync face.
 pub(super) mod blocking {
-    use std::sync::{Mutex, PoisonError};
-
-    use super::check_length;
-    use crate::bulk::blocking as bulk;
-    use crate::face::blocking::{File, Fs};
+    use super::super::access::blocking::Objects;
+    pub use super::super::access::blocking::{Found, ObjectReader};
+    use crate::face::blocking::Fs;
 
     macro_rules! wait {
         ($value:expr) => {
@@ -781,56 +485,6 @@ pub(super) mod blocking {
         examples ["", "", "# Ok::<(), twinfs::Error>(())"]
         module "blocking::objects" twin "objects" store into_sync
     }
-
-    impl ObjectReader {
-        /// Reads the whole object into `buf`, which has its length, on several threads if it is long.
-        ///
-        /// # Errors
-        /// As [`read_into`](Self::read_into); `InvalidInput` for a buffer of another length.
-        pub fn read_whole(mut self, buf: &mut [u8]) -> Result<()> {
-            check_length(buf, self.head.len)?;
-            if buf.len() < SPREAD_FROM {
-                return self.read_into(buf).map(drop);
-            }
-            let blocks: Vec<Mutex<Block<'_>>> =
-                buf.chunks_mut(BLOCK).map(|bytes| Mutex::new(Block { bytes, sum: Ok(0) })).collect();
-            let read = |index: usize| {
-                let mut block = blocks[index].lock().unwrap_or_else(PoisonError::into_inner);
-                block.sum = self.read_block(index as u64, block.bytes);
-            };
-            let done = crate::pool::for_each_borrowed(blocks.len(), 2, &read);
-            let sums = blocks
-                .into_iter()
-                .map(|block| block.into_inner().unwrap_or_else(PoisonError::into_inner).sum);
-            let sums = sums.collect::<Result<Vec<u64>>>()?;
-            if !done {
-                return Err(self.damaged("a worker panicked; this is a fault of twinfs, please report it"));
-            }
-            self.head.check(frame::joined(sums.into_iter())).map_err(|message| self.damaged(message))
-        }
-
-        /// Reads one block; gives its checksum.
-        fn read_block(&self, index: u64, block: &mut [u8]) -> Result<u64> {
-            let start = HEAD as u64 + index * BLOCK as u64;
-            let mut filled = 0;
-            while filled < block.len() {
-                match self.file.read_into_at(start + filled as u64, &mut block[filled..])? {
-                    0 => return Err(self.damaged(frame::CUT)),
-                    count => filled += count,
-                }
-            }
-            Ok(frame::checksum(block))
-        }
-    }
-
-    /// A block of an object under way, and its checksum once it is read.
-    struct Block<'buf> {
-        bytes: &'buf mut [u8],
-        sum: Result<u64>,
-    }
-
-    /// From how many bytes on a second thread is worth waking.
-    const SPREAD_FROM: usize = 4 * 1024 * 1024;
 
     connector!(async [] FileConnector, FileKey { filename }, FileConfig);
     connector!(async [] StoreConnector, StoreKey { id }, StoreConfig);

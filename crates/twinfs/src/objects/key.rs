@@ -1,6 +1,6 @@
 //! Keys, and where the object of a key stands: one file in one of 256 folders.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
@@ -57,9 +57,9 @@ key! {
     }
 }
 
-/// How many objects in a row share a folder: in one they cost less, and workers take portions of that
-/// size.
-const NEIGHBOURS: u32 = 64;
+/// How many objects in a row share a folder: each folder has to be made, and a batch is shared out
+/// between workers by its folders.
+const NEIGHBOURS: u32 = 256;
 
 /// Makes the names of new objects. Each is a random UUID; so many in a row begin with the same random
 /// byte, which puts them into one folder.
@@ -86,6 +86,44 @@ impl Names {
 
     pub(super) fn many(&self, count: usize) -> Result<Vec<String>> {
         (0..count).map(|_| self.next()).collect()
+    }
+}
+
+/// What one connector knows of the folders of a directory: which of them it has touched, and how many
+/// more objects it has put than evicted.
+///
+/// To remove a folder costs much more than to remove a file, so that is tried only when nothing that this
+/// connector put is left, as far as it knows.
+#[derive(Default)]
+pub(super) struct Usage {
+    left: AtomicI64,
+    touched: [AtomicU64; 4],
+}
+
+impl Usage {
+    pub(super) fn put(&self, name: &str) {
+        self.left.fetch_add(1, Ordering::Relaxed);
+        self.touch(name);
+    }
+
+    /// Which folders may be empty now.
+    pub(super) fn evicted(&self, name: &str) -> Vec<u8> {
+        let folder = self.touch(name);
+        match self.left.fetch_sub(1, Ordering::Relaxed) {
+            ..1 => vec![folder],
+            1 => (0..=255).filter(|&folder| self.is_touched(folder)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn touch(&self, name: &str) -> u8 {
+        let folder = u8::from_str_radix(&folder_of(name), 16).unwrap_or_default();
+        self.touched[usize::from(folder >> 6)].fetch_or(1 << (folder & 63), Ordering::Relaxed);
+        folder
+    }
+
+    fn is_touched(&self, folder: u8) -> bool {
+        self.touched[usize::from(folder >> 6)].load(Ordering::Relaxed) & 1 << (folder & 63) != 0
     }
 }
 

@@ -29,6 +29,7 @@
 //! **Inside**: no key leads out of the store. One that cannot be a key names nothing: it is not
 //! there, and only to [`set`](Connector::set) it is `InvalidPath`.
 
+mod access;
 mod config;
 mod faces;
 mod frame;

@@ -9,6 +9,8 @@ mod attempt;
 mod bulk;
 mod confine;
 mod file;
+#[cfg(feature = "objects")]
+mod folders;
 mod handle;
 mod in_place;
 mod list;
@@ -92,16 +94,6 @@ impl FromStr for Create {
     }
 }
 
-/// What becomes of a directory whose last file [`remove`](BlockingStore::remove) removes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Emptied {
-    /// It stays.
-    #[default]
-    Keep,
-    /// It is removed, too, unless it is the root, as in stores that have no directories of their own.
-    Remove,
-}
-
 /// Options of a [`LocalStore`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LocalOptions {
@@ -116,8 +108,6 @@ pub struct LocalOptions {
     pub dir_mode: Option<u32>,
     /// What to do if the root is missing.
     pub create: Create,
-    /// What becomes of a directory whose last file is removed.
-    pub emptied: Emptied,
 }
 
 /// A directory of a local file system as a store. Clones share one root handle.
@@ -148,6 +138,9 @@ struct Inner {
     /// Asked for, and the file system can.
     keeps_versions: bool,
     attempts: Attempts,
+    /// Of a private store: its short way.
+    #[cfg(feature = "objects")]
+    folders: std::sync::OnceLock<folders::Folders>,
     /// When `stage` last looked for expired uploads, in seconds since 1970.
     last_sweep: AtomicU64,
 }
@@ -184,6 +177,8 @@ impl LocalStore {
             options,
             capabilities,
             keeps_versions,
+            #[cfg(feature = "objects")]
+            folders: std::sync::OnceLock::new(),
             last_sweep: AtomicU64::new(0),
         })))
     }
@@ -255,6 +250,10 @@ impl BlockingStore for LocalStore {
     }
 
     fn write_parts(&self, path: &FsPath, parts: &[Data<'_>], options: &WriteOptions) -> Result<Metadata> {
+        #[cfg(feature = "objects")]
+        if let Some(metadata) = self.0.create_in_folder(path, parts, options)? {
+            return Ok(metadata);
+        }
         self.0.write_parts(path, parts, options)
     }
 
@@ -275,6 +274,10 @@ impl BlockingStore for LocalStore {
     }
 
     fn remove(&self, path: &FsPath, options: &RemoveOptions) -> Result<()> {
+        #[cfg(feature = "objects")]
+        if self.0.remove_from_folder(path) {
+            return Ok(());
+        }
         self.0.remove(path, options)
     }
 

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::fs::{AtFlags, FileType, OFlags};
 use rustix::io::{Errno, retry_on_intr};
 
+use super::folders::Folders;
 use super::lock::Lock;
 use super::names::visit_names;
 use super::remove::not_empty;
@@ -56,6 +57,7 @@ impl PrivateDir {
             let store = LocalStore::open(path, options)?;
             // Somebody else may have been the last one, and have cleared it, since it was opened.
             let Some(hold) = Hold::take(&store).map_err(fail)? else { continue };
+            let _ = store.0.folders.set(Folders::default());
             let generation = AtomicU64::new(fork::generation());
             let dir = Self { store, layout, generation, hold: Mutex::new(hold) };
             dir.sweep();
@@ -70,6 +72,9 @@ impl PrivateDir {
 
     /// Puts another hold in the place of this one. Nobody waits while the lock is held.
     fn replace(&self, hold: Hold) -> Hold {
+        if let (Hold::Closed, Some(folders)) = (&hold, self.store.0.folders.get()) {
+            folders.clear();
+        }
         let _section = fork::section();
         std::mem::replace(&mut *self.hold.lock().unwrap_or_else(PoisonError::into_inner), hold)
     }
@@ -126,6 +131,14 @@ impl PrivateDir {
                 Errno::NOTEMPTY | Errno::EXIST | Errno::NOENT | Errno::BUSY | Errno::ACCESS | Errno::PERM,
             ) => Ok(()),
             result => result,
+        }
+    }
+
+    /// Removes folders that are empty.
+    pub(crate) fn remove_emptied(&self, folders: impl Iterator<Item = u8>) {
+        for folder in folders {
+            // Something is in it, or others were faster.
+            let _ = sys::rmdir_at(self.store.0.root.dir(), format!("{folder:02x}").as_str());
         }
     }
 

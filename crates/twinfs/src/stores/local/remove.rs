@@ -6,13 +6,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 
+use super::Inner;
 use super::lock::Lock;
 use super::names::visit_names;
 use super::publish::{Locking, sync_names};
 use super::staging::{is_staged_name, remove_if_dead};
 use super::sweep::{is_hidden, sweep_dir};
 use super::sys::{self, Sys, fail};
-use super::{Emptied, Inner};
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::FsPath;
 use crate::store::{CreateDirOptions, Existing, Parents, RemoveOptions};
@@ -49,28 +49,7 @@ impl Inner {
         }
         let (parent, _) = self.root.open_parent(path.parent_str(), Parents::Require)?;
         self.lock_names(&parent, || sys::unlink_at(&parent, path.name())).map_err(fail)?;
-        sync_names(&parent, &[], self.durability(options.durability))?;
-        drop(parent);
-        if self.options.emptied == Emptied::Remove {
-            self.remove_emptied(path);
-        }
-        Ok(())
-    }
-
-    /// Removes the directory of a removed file if nothing else is in it. What stops that is no failure
-    /// of the removal.
-    fn remove_emptied(&self, path: &FsPath) {
-        let dir = path.parent_str();
-        if dir.is_empty() {
-            return;
-        }
-        let above = dir.rsplit_once('/').map_or("", |(above, _)| above);
-        if above.is_empty() {
-            let _ = sys::rmdir_at(self.root.dir(), dir);
-        } else if let Ok((above, _)) = self.root.open_parent(above, Parents::Require) {
-            let name = dir.rsplit_once('/').map_or(dir, |(_, name)| name);
-            let _ = sys::rmdir_at(&above, name);
-        }
+        sync_names(&parent, &[], self.durability(options.durability))
     }
 
     /// Changes names under the shared lock of their directory, so that the change does not fall
