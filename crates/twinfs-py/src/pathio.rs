@@ -371,7 +371,7 @@ macro_rules! on_file {
 #[pymethods]
 impl PathFile {
     /// Reads up to `size` bytes, all there are with -1; empty at the end.
-    #[pyo3(signature = (size=-1))]
+    #[pyo3(signature = (size=-1), text_signature = "($self, size=-1)")]
     fn read(&self, size: i64) -> Operation {
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let arguments = (self.io.clone(), Arc::clone(&self.file));
