@@ -77,8 +77,8 @@ def test_a_reader_in_order_sees_what_is_appended(fs: AsyncFileSystem) -> None:
     async def main() -> None:
         await fs.write("a", block * 4)
         async with (
-            fs.open("a") as reader,
             fs.open("a", "ab", publish="in_place", buffering=0) as writer,
+            fs.open("a") as reader,
         ):
             for _ in range(3):
                 assert await reader.read(len(block)) == block
