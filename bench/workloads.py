@@ -388,8 +388,8 @@ WORKLOADS = (
         "Run files: 1,000 files of 4 KiB uploaded",
         "file",
         REAL,
-        "One folder in one call, as above. What the rounds leave stays until the end: on an ext4 without a "
-        "journal, removing it would slow down what creates files next.",
+        "One folder in one call, as above. What the rounds leave stays until the end: on an ext4 "
+        "without a journal, removing it would slow down what creates files next.",
         (faster(OURS, 30, REAL), faster(LINE, 30, REAL)),
     ),
     Workload(

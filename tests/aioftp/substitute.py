@@ -5,12 +5,16 @@ I/O tests are run, and it stands under every server and client, which the suite 
 """
 
 import atexit
+import itertools
 import os
+import socket
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import aioftp
+import async_timeout
 import pytest
 
 from twinfs import AsyncFileSystem
@@ -70,10 +74,39 @@ CLASSES: dict[str, tuple[type, type | None]] = {
 }
 SERVED, TESTED = CLASSES[WANTED]
 
+# The suite gives each session a second. A busy machine takes longer, and nothing here is a contest.
+_within = async_timeout.timeout
+async_timeout.timeout = lambda seconds: _within(60 * seconds)
+
 for module in (aioftp, aioftp.pathio):
     module.PathIO = pathio.PathIO  # type: ignore[attr-defined]
     module.AsyncPathIO = pathio.AsyncPathIO  # type: ignore[attr-defined]
     module.MemoryPathIO = SERVED  # type: ignore[attr-defined]
+
+
+#: Ports of this run alone, below those that the system gives to connections.
+_ports = itertools.count(20_000 + 1000 * list(CLASSES).index(WANTED))
+
+
+def _is_free(port: int) -> bool:
+    try:
+        for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+            with socket.socket(family) as tried:
+                tried.bind((host, port))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture(name="unused_tcp_port_factory")
+def unused_tcp_port_factory() -> Callable[[], int]:
+    """As pytest-asyncio's, but that neither another run nor a connection takes it meanwhile."""
+    return lambda: next(port for port in _ports if _is_free(port))
+
+
+@pytest.fixture(name="unused_tcp_port")
+def unused_tcp_port(unused_tcp_port_factory: Callable[[], int]) -> int:
+    return unused_tcp_port_factory()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -118,7 +118,7 @@ def test_ftp_server_integration(tmp_path):
         )
         server = aioftp.Server(users=[user], path_io_factory=pathio_factory, path_timeout=30.0)
         running = asyncio.create_task(server.run(host="localhost", port=0))
-        while not hasattr(server, "server_port"):  # noqa: ASYNC110  # it tells nobody when it is up
+        while not getattr(server, "server_port", 0):  # noqa: ASYNC110  # it tells nobody when it is up
             await asyncio.sleep(0)
         options = {"user": "testuser", "password": "testpass"}
         async with aioftp.Client.context("localhost", server.server_port, **options) as client:

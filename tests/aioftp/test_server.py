@@ -2,6 +2,7 @@
 
 import asyncio
 import ftplib
+import gc
 import io
 import threading
 from collections.abc import Callable, Iterator
@@ -69,6 +70,7 @@ def running(factory: Any, base: PurePosixPath | Path, **options: Any) -> Iterato
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join()
+        gc.collect()
 
 
 @pytest.fixture(params=KINDS)

@@ -29,6 +29,7 @@ INI = """
 [pytest]
 addopts = -p no:anyio -p no:cacheprovider --import-mode=importlib
 asyncio_mode = strict
+asyncio_default_fixture_loop_scope = function
 """
 
 
@@ -54,6 +55,9 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
         source.extractall(folder, filter="data")
     (root,) = folder.glob("aioftp-*/")
     (root / "pytest.ini").write_text(INI)
+    # Above the suite's own conftest, and above the plugins.
+    ports = "from substitute import unused_tcp_port, unused_tcp_port_factory"
+    (root / "conftest.py").write_text(f"{ports}  # noqa: F401\n")
     return root
 
 
@@ -62,7 +66,7 @@ def runs(suite: Path) -> Iterator[dict[str, "subprocess.Popen[str]"]]:
     """The runs, side by side: each waits most of its time."""
     search = [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(search)}
-    command = (sys.executable, "-m", "pytest", "-q", "-p", "substitute", "tests", "--timeout=60")
+    command = (sys.executable, "-m", "pytest", "-q", "-p", "substitute", "tests", "--timeout=120")
     started = {
         kind: subprocess.Popen(
             (*command, f"--junitxml={suite}/{kind}.xml"),

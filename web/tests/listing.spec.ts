@@ -72,7 +72,8 @@ test("runs are listed, the newest first, and new ones begin empty", async ({
 
 for (const javaScriptEnabled of [true, false]) {
   test.describe(javaScriptEnabled ? "with JavaScript" : "without JavaScript", () => {
-    test.use({ javaScriptEnabled });
+    // All links in view: without JavaScript, a click may come before the scrolling it needs has been drawn.
+    test.use({ javaScriptEnabled, viewport: { width: 1280, height: 1200 } });
 
     test("names are shown as they are, and downloads have the file's bytes", async ({
       user: page,

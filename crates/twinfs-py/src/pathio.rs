@@ -46,6 +46,12 @@ impl Names {
             Self::Store => FsPath::new(path),
         }
     }
+
+    /// The place that a path means, where the system need not be asked for it.
+    fn place_at_once(self, path: &PathText) -> Option<FsPath> {
+        let looks_up = matches!(self, Self::Local) && path.text.split('/').any(|part| part == "..");
+        if looks_up { None } else { self.place(path).ok() }
+    }
 }
 
 /// A file system as an FTP server uses it.
@@ -76,25 +82,38 @@ impl PathIo {
         self.way.operation(name, async move { Ok(body(io, names.place(&path)?).await?) })
     }
 
-    /// A question about one path: at what cannot be one nothing is.
-    fn ask<F>(
+    /// A look at one path, which may be answered where it is awaited: `seen` says what the answer is
+    /// there, `body` what it is elsewhere.
+    fn look<T, F>(
         &self,
         name: &'static str,
         path: PathText,
-        body: impl FnOnce(FsPathIo, FsPath) -> F + Send + 'static,
+        seen: fn(Metadata) -> T,
+        body: impl FnOnce(FsPathIo, twinfs::Result<FsPath>) -> F + Send + 'static,
     ) -> Operation
     where
-        F: Future<Output = twinfs::Result<bool>> + Send,
+        T: Deliver,
+        F: Future<Output = twinfs::Result<T>> + Send + 'static,
     {
-        let (io, names) = (self.io.clone(), self.names);
-        let answer = async move {
-            match names.place(&path) {
-                Ok(place) => Ok(body(io, place).await?),
-                Err(error) if is_nowhere(error.kind()) => Ok(false),
-                Err(error) => Err(error.into()),
-            }
-        };
-        self.way.operation(name, answer)
+        let names = self.names;
+        self.way.attempted(
+            name,
+            (self.io.clone(), path),
+            move |_, (io, path)| io.fs().try_stat(names.place_at_once(path)?).map(seen),
+            move |(io, path)| async move { Ok(body(io, names.place(&path)).await?) },
+        )
+    }
+}
+
+/// What is asked of a place; `no` where the path is none.
+async fn unless_nowhere<F: Future<Output = twinfs::Result<bool>>>(
+    place: twinfs::Result<FsPath>,
+    ask: impl FnOnce(FsPath) -> F,
+) -> twinfs::Result<bool> {
+    match place {
+        Ok(place) => ask(place).await,
+        Err(error) if is_nowhere(error.kind()) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -147,17 +166,32 @@ impl PathIo {
 
     /// Whether anything is at a path.
     fn exists(&self, path: PathText) -> Operation {
-        self.ask("exists", path, |io, path| async move { io.exists(path).await })
+        self.look(
+            "exists",
+            path,
+            |_| true,
+            |io, place| async move { unless_nowhere(place, |path| io.exists(path)).await },
+        )
     }
 
     /// Whether a regular file is at a path.
     fn is_file(&self, path: PathText) -> Operation {
-        self.ask("is_file", path, |io, path| async move { io.is_file(path).await })
+        self.look(
+            "is_file",
+            path,
+            |found| found.is_file(),
+            |io, place| async move { unless_nowhere(place, |path| io.is_file(path)).await },
+        )
     }
 
     /// Whether a directory is at a path.
     fn is_dir(&self, path: PathText) -> Operation {
-        self.ask("is_dir", path, |io, path| async move { io.is_dir(path).await })
+        self.look(
+            "is_dir",
+            path,
+            |found| found.is_dir(),
+            |io, place| async move { unless_nowhere(place, |path| io.is_dir(path)).await },
+        )
     }
 
     /// Makes a directory.
@@ -188,12 +222,12 @@ impl PathIo {
 
     /// Says what stands at a path, as an `os.stat_result`.
     fn stat(&self, path: PathText) -> Operation {
-        self.on("stat", path, |io, path| async move { io.stat(path).await.map(Stat) })
+        self.look("stat", path, Stat, |io, place| async move { io.stat(place?).await.map(Stat) })
     }
 
     /// Size, times in seconds (inode, then content), links and mode of what stands at a path.
     fn facts(&self, path: PathText) -> Operation {
-        self.on("facts", path, |io, path| async move { io.stat(path).await.map(Facts) })
+        self.look("facts", path, Facts, |io, place| async move { io.stat(place?).await.map(Facts) })
     }
 
     /// Moves a file or directory; the directory above the destination must be there.
@@ -337,13 +371,19 @@ macro_rules! on_file {
 #[pymethods]
 impl PathFile {
     /// Reads up to `size` bytes, all there are with -1; empty at the end.
-    #[pyo3(signature = (size=-1))]
-    fn read(&self, py: Python<'_>, size: i64) -> Operation {
+    #[pyo3(signature = (size=-1), text_signature = "($self, size=-1)")]
+    fn read(&self, size: i64) -> Operation {
         let size = usize::try_from(size).unwrap_or(usize::MAX);
-        if let Some(bytes) = self.file.try_lock().and_then(|mut file| file.read_ahead(size)) {
-            return Operation::finished("read", Ok(PyBytes::new(py, &bytes).into_any().unbind()));
-        }
-        on_file!(self, "read", |io, file| Content::from(io.read(file, size).await?))
+        let arguments = (self.io.clone(), Arc::clone(&self.file));
+        self.way.attempted(
+            "read",
+            arguments,
+            move |_, (_, file)| file.try_lock()?.try_read(size).map(Content::from),
+            move |(io, file)| async move {
+                let mut file = file.lock().await;
+                Ok(Content::from(io.read(&mut file, size).await?))
+            },
+        )
     }
 
     /// Writes all of the data; gives how many bytes.

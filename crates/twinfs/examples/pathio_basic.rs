@@ -1,4 +1,5 @@
 //! Basic file operations over a directory, on the async face and on the sync one.
+#![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
 use twinfs::{Error, Mode};
 

@@ -1,4 +1,5 @@
 //! Many files at once: operations of the async face overlap, on the sync face threads do.
+#![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::time::Duration;
 

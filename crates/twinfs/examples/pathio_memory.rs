@@ -1,4 +1,5 @@
 //! A tree in memory, for tests: no disk is touched.
+#![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
 use twinfs::{Error, FsPath, Mode};
 

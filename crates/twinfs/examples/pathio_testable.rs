@@ -1,4 +1,5 @@
 //! A path I/O of one's own: it counts what is done to the tree in memory below it.
+#![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::io::SeekFrom;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,5 +1,6 @@
 //! What an FTP server does with a path I/O: RETR reads blocks, STOR writes them as they come, and a STOR
 //! after REST goes on with a file that broke off. Each session has a path I/O of the nursery.
+#![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::io::SeekFrom;
 use std::time::Duration;

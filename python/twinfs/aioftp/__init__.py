@@ -21,10 +21,55 @@ from typing import Any as _Any
 
 try:
     import aioftp as _aioftp
-except ImportError as error:
-    raise ImportError("twinfs.aioftp needs aioftp: pip install 'twinfs[aioftp]'") from error
+except ImportError as _error:
+    raise ImportError("twinfs.aioftp needs aioftp: pip install 'twinfs[aioftp]'") from _error
 
-from aioftp import *  # noqa: F403  # what it exports is re-exported
+from aioftp import (
+    DEFAULT_ACCOUNT,
+    DEFAULT_BLOCK_SIZE,
+    DEFAULT_PASSWORD,
+    DEFAULT_PORT,
+    DEFAULT_USER,
+    END_OF_LINE,
+    AbstractAsyncLister,
+    AbstractUserManager,
+    AIOFTPException,
+    AsyncListerMixin,
+    AsyncStreamIterator,
+    AvailableConnections,
+    BaseClient,
+    BasicListInfo,
+    Client,
+    Code,
+    Connection,
+    ConnectionConditions,
+    DataConnectionThrottleStreamIO,
+    ListInfo,
+    MemoryUserManager,
+    NoAvailablePort,
+    PathConditions,
+    PathIOError,
+    PathIsNotAbsolute,
+    PathPermissions,
+    Permission,
+    Server,
+    SSLSessionBoundContext,
+    StatusCodeError,
+    StreamIO,
+    StreamThrottle,
+    Throttle,
+    ThrottleStreamIO,
+    UnixListInfo,
+    User,
+    __version__,
+    async_enterable,
+    setlocale,
+    version,
+    with_timeout,
+    worker,
+    wrap_into_codes,
+    wrap_with_container,
+)
 
 from twinfs.aioftp import pathio as pathio
 from twinfs.aioftp.pathio import (
@@ -38,18 +83,61 @@ from twinfs.aioftp.pathio import (
     pathio_factory,
 )
 
-__all__ = (  # noqa: PLE0604  # aioftp's are strings, too
-    *_aioftp.__all__,
+__all__ = [
+    "DEFAULT_ACCOUNT",
+    "DEFAULT_BLOCK_SIZE",
+    "DEFAULT_PASSWORD",
+    "DEFAULT_PORT",
+    "DEFAULT_USER",
+    "END_OF_LINE",
+    "AIOFTPException",
+    "AbstractAsyncLister",
     "AbstractPathIO",
+    "AbstractUserManager",
+    "AsyncListerMixin",
     "AsyncPathIO",
+    "AsyncStreamIterator",
+    "AvailableConnections",
+    "BaseClient",
+    "BasicListInfo",
+    "Client",
+    "Code",
+    "Connection",
+    "ConnectionConditions",
+    "DataConnectionThrottleStreamIO",
+    "ListInfo",
     "MemoryPathIO",
+    "MemoryUserManager",
+    "NoAvailablePort",
+    "PathConditions",
     "PathIO",
+    "PathIOError",
     "PathIOFactory",
     "PathIONursery",
+    "PathIsNotAbsolute",
+    "PathPermissions",
+    "Permission",
+    "SSLSessionBoundContext",
+    "Server",
+    "StatusCodeError",
+    "StreamIO",
+    "StreamThrottle",
+    "Throttle",
+    "ThrottleStreamIO",
     "TwinPathIO",
+    "UnixListInfo",
+    "User",
+    "__version__",
+    "async_enterable",
     "pathio",
     "pathio_factory",
-)
+    "setlocale",
+    "version",
+    "with_timeout",
+    "worker",
+    "wrap_into_codes",
+    "wrap_with_container",
+]
 
 
 def __getattr__(name: str) -> _Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import functools
+import inspect
 import io
 import os
 from collections.abc import Awaitable, Iterator
@@ -52,6 +52,14 @@ def __getattr__(name: str) -> Any:
     return getattr(aioftp.pathio, name)
 
 
+def _reraising(class_: type[_T]) -> type[_T]:
+    """Has every coroutine method raise its failures as aioftp does: all but cancellation."""
+    for name, method in list(vars(class_).items()):
+        if inspect.iscoroutinefunction(method):
+            setattr(class_, name, universal_exception(method))
+    return class_
+
+
 class _Context(AsyncPathIOContext):
     """An open file; an exception in `async with` keeps what is published on close from being so."""
 
@@ -66,6 +74,7 @@ class _Context(AsyncPathIOContext):
         await super().__aexit__(kind, error, trace)
 
 
+@_reraising
 class _Lister(AbstractAsyncLister[_PathT]):
     """The paths in a directory, a page of names at a time."""
 
@@ -76,7 +85,6 @@ class _Lister(AbstractAsyncLister[_PathT]):
         self._listing: _twinfs.PathListing | None = None
         self._names: Iterator[str] = iter(())
 
-    @universal_exception
     async def __anext__(self) -> _PathT:
         name = next(self._names, None)
         if name is None:
@@ -89,6 +97,7 @@ class _Lister(AbstractAsyncLister[_PathT]):
         return self._path / name
 
 
+@_reraising
 class _OverTwinfs(AbstractPathIO[_PathT], Generic[_PathT]):
     """What the classes have in common: aioftp's methods over a compiled path I/O.
 
@@ -123,22 +132,18 @@ class _OverTwinfs(AbstractPathIO[_PathT], Generic[_PathT]):
         self.__dict__.update(state)
         self._io = self._connect()
 
-    @universal_exception
     async def exists(self, path: _PathT) -> bool:
         """Whether anything is at the path."""
         return await self._do(self._io.exists(self._place(path)))
 
-    @universal_exception
     async def is_dir(self, path: _PathT) -> bool:
         """Whether a directory is at the path."""
         return await self._do(self._io.is_dir(self._place(path)))
 
-    @universal_exception
     async def is_file(self, path: _PathT) -> bool:
         """Whether a regular file is at the path."""
         return await self._do(self._io.is_file(self._place(path)))
 
-    @universal_exception
     async def mkdir(self, path: _PathT, parents: bool = False, exist_ok: bool = False) -> None:
         """Makes a directory, with `parents` those above it, too.
 
@@ -147,7 +152,6 @@ class _OverTwinfs(AbstractPathIO[_PathT], Generic[_PathT]):
         """
         await self._do(self._io.mkdir(self._place(path), parents, exist_ok))
 
-    @universal_exception
     async def rmdir(self, path: _PathT) -> None:
         """Removes an empty directory.
 
@@ -155,7 +159,6 @@ class _OverTwinfs(AbstractPathIO[_PathT], Generic[_PathT]):
         """
         await self._do(self._io.rmdir(self._place(path)))
 
-    @universal_exception
     async def unlink(self, path: _PathT) -> None:
         """Removes a file. The reason is FileNotFoundError or IsADirectoryError."""
         await self._do(self._io.unlink(self._place(path)))
@@ -167,7 +170,6 @@ class _OverTwinfs(AbstractPathIO[_PathT], Generic[_PathT]):
         """
         return _Lister(self, path)
 
-    @universal_exception
     async def stat(self, path: _PathT) -> os.stat_result:
         """Size, times, links and mode of what stands at the path; other fields are 0.
 
@@ -183,7 +185,6 @@ class _OverTwinfs(AbstractPathIO[_PathT], Generic[_PathT]):
         """
         return _Context(self, args, kwargs)  # type: ignore[arg-type]  # it takes any
 
-    @universal_exception
     async def _open(self, path: _PathT, mode: str = "rb", buffering: int = -1) -> _twinfs.PathFile:  # type: ignore[override]  # what it gives is for the methods below alone
         """Opens a file, for the methods below.
 
@@ -194,33 +195,31 @@ class _OverTwinfs(AbstractPathIO[_PathT], Generic[_PathT]):
         """
         return await self._do(self._io.open(self._place(path), mode))
 
-    @universal_exception
-    @defend_file_methods
     async def seek(self, file: Any, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Moves the position of what `_open` gave; gives the new one."""
+        """Moves the position of what `_open` gave; gives the new one.
+
+        The reason is ValueError for the object that `open` gave, which has a `seek` of its own.
+        """
+        if isinstance(file, AsyncPathIOContext):
+            raise ValueError("seek takes the raw file; an opened one has a method for it")
         return await self._do(_raw(file).seek(offset, whence))
 
-    @universal_exception
     async def write(self, file: Any, data: bytes) -> int:
         """Writes all of the data to an open file; gives how many bytes."""
         return await self._do(_raw(file).write(data))
 
-    @universal_exception
     async def read(self, file: Any, block_size: int | None = -1) -> bytes:
         """Reads up to so many bytes of an open file, all there are with -1; empty at the end."""
         return await self._do(_raw(file).read(-1 if block_size is None else block_size))
 
-    @universal_exception
     async def close(self, file: Any) -> None:
         """Closes an open file; an atomic one is published then."""
         await self._do(_raw(file).close())
 
-    @universal_exception
     async def _drop(self, file: Any) -> None:
         if self.atomic and isinstance(file, _twinfs.PathFile):
             await self._do(file.abort())
 
-    @universal_exception
     async def rename(self, source: _PathT, destination: _PathT) -> _PathT:
         """Moves a file or directory; gives the destination.
 
@@ -243,11 +242,16 @@ async def _within(seconds: float | None, work: Awaitable[_T]) -> _T:
         return await work
 
 
-@functools.cache
+_local: dict[tuple[bool, bool], _twinfs.PathIo] = {}
+
+
 def _local_files(*, calling: bool, atomic: bool) -> _twinfs.PathIo:
     """All local files. They are the system's own tree: their writes carry no versions."""
-    fs = AsyncFileSystem("/", versions="off", create=False)
-    return _twinfs.PathIo(fs, calling=calling, atomic=atomic, local=True)
+    if (calling, atomic) not in _local:
+        fs = AsyncFileSystem("/", versions="off", create=False)
+        made = _twinfs.PathIo(fs, calling=calling, atomic=atomic, local=True)
+        _local[calling, atomic] = made
+    return _local[calling, atomic]
 
 
 class PathIO(_OverTwinfs[Path]):
@@ -305,6 +309,7 @@ class AsyncPathIO(_OverTwinfs[Path]):
         return work if self.timeout is None else _within(self.timeout, work)
 
 
+@_reraising
 class MemoryPathIO(_OverTwinfs[PurePosixPath]):
     """Files in memory, for tests and for speed. `timeout` is taken and not used.
 
@@ -350,7 +355,6 @@ class MemoryPathIO(_OverTwinfs[PurePosixPath]):
         """What stands at a path, as it is now, with everything below it; None for nothing."""
         return self.fs.node(self._place(path))
 
-    @universal_exception
     async def stat(self, path: PurePosixPath) -> MemoryPathIO.Stats:  # type: ignore[override]
         """Size, times, links and mode of what stands at the path; see `TwinPathIO.stat`."""
         return MemoryPathIO.Stats(*await self._io.facts(self._place(path)))

@@ -12,17 +12,18 @@ macro_rules! contract {
         #[doc = concat!("A file system as an FTP server uses it; the other face is [`", $twin, "`]")]
         /// .
         ///
-        /// Every [`Fs`] is one. A type of your own that wraps another passes on what it does not change: all
-        /// input and output goes through these methods, that of [`open`](Self::open) as well.
+        /// Every [`Fs`] is one; where a method of its own has the same name, [`FsPathIo`] tells them apart. A
+        /// type of your own that wraps another passes on what it does not change: all input and output
+        /// goes through these methods, that of [`open`](Self::open) as well.
         ///
         /// ```
         #[doc = $first]
-        /// # let fs = Fs::memory();
-        #[doc = concat!("fs.mkdir(\"home\", &MkdirOptions::default())", $await, "?;")]
-        #[doc = concat!("let mut file = fs.open(\"home/a.txt\", Mode::Write)", $await, "?;")]
+        /// let io = FsPathIo::new(Fs::memory());
+        #[doc = concat!("io.mkdir(\"home\", &MkdirOptions::default())", $await, "?;")]
+        #[doc = concat!("let mut file = io.open(\"home/a.txt\", Mode::Write)", $await, "?;")]
         #[doc = concat!("file.write(\"hello\")", $await, "?;")]
         /// // It is there, and grows, before it is closed.
-        #[doc = concat!("assert_eq!(PathIo::stat(&fs, \"home/a.txt\")", $await, "?.len, 5);")]
+        #[doc = concat!("assert_eq!(io.stat(\"home/a.txt\")", $await, "?.len, 5);")]
         #[doc = concat!("file.close()", $await, "?;")]
         #[doc = $last]
         /// ```
@@ -189,9 +190,9 @@ macro_rules! contract {
             ///
             /// ```
             #[doc = $first]
-            /// # let fs = Fs::memory();
-            #[doc = concat!("fs.write(\"a.bin\", \"0123456789\")", $await, "?;")]
-            #[doc = concat!("let mut file = fs.open(\"a.bin\", Mode::Read)", $await, "?;")]
+            /// # let io = FsPathIo::new(Fs::memory());
+            #[doc = concat!("io.fs().write(\"a.bin\", \"0123456789\")", $await, "?;")]
+            #[doc = concat!("let mut file = io.open(\"a.bin\", Mode::Read)", $await, "?;")]
             /// let mut blocks = file.blocks(4);
             /// let mut lengths = Vec::new();
             #[doc = concat!("while let Some(block) = blocks.next()", $next, " {")]

@@ -25,6 +25,7 @@ macro_rules! face {
             Mode, MoveOptions, Parents, Publish,
         };
         use crate::stores::local::{Create, LocalOptions, LocalStore, Versions};
+        use crate::turn::MAX_BYTES;
 
         contract! { $($description)* }
         file! { $($description)* }

@@ -15,7 +15,8 @@ macro_rules! file {
         /// An open file of a [`FsPathIo`]: an [`Fs`]'s file, with bytes read ahead where it only reads.
         pub struct PathFile<S: Store = DynStore<Face>> {
             file: File<S>,
-            /// Bytes before the position of `file` that nobody has asked for yet.
+            position: u64,
+            /// Bytes from the position on that nobody has asked for yet.
             ahead: Bytes,
             /// How many bytes the next block has.
             reach: usize,
@@ -24,7 +25,7 @@ macro_rules! file {
 
         impl<S: Store> PathFile<S> {
             fn new(file: File<S>) -> Self {
-                Self { file, ahead: Bytes::new(), reach: FIRST_AHEAD, closed: false }
+                Self { file, position: 0, ahead: Bytes::new(), reach: FIRST_AHEAD, closed: false }
             }
 
             /// The file below.
@@ -34,13 +35,30 @@ macro_rules! file {
 
             /// The position, in bytes from the start.
             pub fn position(&self) -> u64 {
-                self.file.position() - self.ahead.len() as u64
+                self.position
             }
 
-            /// The next `len` bytes, if they are here already: what [`PathIo::read`] gives without asking
-            /// the store.
-            pub fn read_ahead(&mut self, len: usize) -> Option<Bytes> {
-                (len <= self.ahead.len() && !self.ahead.is_empty()).then(|| self.ahead.split_to(len))
+            /// The next `len` bytes, if they can be had without waiting: what [`PathIo::read`] gives without
+            /// asking the store, or the store without a hop.
+            ///
+            /// `None` means that it would have to wait, would fail, or is longer than
+            /// [`turn::MAX_BYTES`](crate::turn::MAX_BYTES).
+            pub fn try_read(&mut self, len: usize) -> Option<Bytes> {
+                if self.ahead.is_empty() && self.file.mode() == Mode::Read && len <= MAX_BYTES {
+                    let mut block = vec![0; len.max(self.reach).min(MAX_BYTES)];
+                    let count = self.file.try_read_into_at(self.position, &mut block)?;
+                    block.truncate(count);
+                    self.ahead = block.into();
+                    return Some(self.take(len));
+                }
+                (len <= self.ahead.len() && len > 0).then(|| self.take(len))
+            }
+
+            /// Takes so many of the bytes that were read ahead, or all.
+            fn take(&mut self, len: usize) -> Bytes {
+                let bytes = self.ahead.split_to(len.min(self.ahead.len()));
+                self.position += bytes.len() as u64;
+                bytes
             }
 
             /// Closes the file and drops what is not published yet.
@@ -55,52 +73,54 @@ macro_rules! file {
             }
 
             $($async)? fn read(&mut self, len: usize) -> Result<Bytes> {
-                if let Some(bytes) = self.read_ahead(len) {
-                    return Ok(bytes);
+                if len <= self.ahead.len() {
+                    return Ok(self.take(len));
                 }
-                let missing = len - self.ahead.len();
+                let before = self.ahead.clone();
+                let (missing, offset) = (len - before.len(), self.position + before.len() as u64);
                 let alone = self.file.mode() != Mode::Read || missing >= self.reach;
                 let wanted = match alone {
-                    true if missing > MOST_AHEAD => $wait!(self.rest(missing))?,
+                    true if missing > MOST_AHEAD => $wait!(self.rest(offset, missing))?,
                     true => missing,
                     false => self.reach,
                 };
                 // Dropped before it is ready, it has changed nothing.
-                let mut fetched = $wait!(self.file.read(wanted))?;
+                let mut fetched = $wait!(self.file.read_at(offset, wanted))?;
                 if !alone && fetched.len() == wanted {
                     self.reach = (self.reach * 2).min(MOST_AHEAD);
                 }
                 let mut bytes = fetched.split_to(missing.min(fetched.len()));
-                let before = std::mem::replace(&mut self.ahead, fetched);
+                self.ahead = fetched;
                 if !before.is_empty() {
                     let mut joined = BytesMut::with_capacity(before.len() + bytes.len());
                     joined.extend_from_slice(&before);
                     joined.extend_from_slice(&bytes);
                     bytes = joined.freeze();
                 }
+                self.position += bytes.len() as u64;
                 Ok(bytes)
             }
 
-            /// So many bytes, or what the file has left, so that no room is made for more.
-            $($async)? fn rest(&self, len: usize) -> Result<usize> {
-                let rest = $wait!(self.file.len())?.saturating_sub(self.file.position());
+            /// So many bytes, or what the file has from an offset on, so that no room is made for more.
+            $($async)? fn rest(&self, offset: u64, len: usize) -> Result<usize> {
+                let rest = $wait!(self.file.len())?.saturating_sub(offset);
                 Ok(usize::try_from(rest).map_or(len, |rest| rest.min(len)))
             }
 
             $($async)? fn seek(&mut self, to: SeekFrom) -> Result<u64> {
-                let to = match to {
-                    // From where the caller is, not from where was read ahead.
-                    SeekFrom::Current(_) => SeekFrom::Start(seek_to(self.position(), 0, to)?),
-                    other => other,
-                };
-                let position = $wait!(self.file.seek(to))?;
+                let len = if matches!(to, SeekFrom::End(_)) { $wait!(self.file.len())? } else { 0 };
+                self.position = seek_to(self.position, len, to)?;
                 self.ahead = Bytes::new();
-                Ok(position)
+                Ok(self.position)
             }
 
             $($async)? fn write(&mut self, data: Data<'_>) -> Result<usize> {
                 let len = data.len();
-                $wait!(self.file.write(data))?;
+                $wait!(self.file.write_at(self.position, data))?;
+                self.position = match self.file.mode() {
+                    Mode::Append => $wait!(self.file.len())?,
+                    _ => self.position + len as u64,
+                };
                 Ok(len)
             }
 

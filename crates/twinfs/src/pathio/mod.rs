@@ -1,6 +1,6 @@
 //! Files as an FTP server sees them: paths, directories, and open files that others watch grow.
 //!
-//! [`PathIo`] has the methods of aioftp's `AbstractPathIO`, and every [`Fs`] is one; [`blocking::PathIo`]
+//! [`PathIo`] has the methods of aioftp's `AbstractPathIO`, and every [`Fs`](crate::Fs) is one; [`blocking::PathIo`]
 //! is the same on the sync face. A wrapper of your own implements the trait by passing on what it does
 //! not change. [`Nursery`] makes any number of them over one store, each with its own timeout.
 //!

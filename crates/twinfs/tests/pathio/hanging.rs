@@ -28,8 +28,9 @@ fn a_hung_directory_fails_in_time_and_the_others_go_on() {
     smol::block_on(async {
         let nursery = Nursery::connect(dir.path().to_str().unwrap()).await?;
         let io = nursery.path_io(&PathIoOptions::default().timeout(LIMIT));
-        for _ in 0..STUCK {
-            let error = io.open("new", Mode::Write).await.expect_err("it hangs");
+        for number in 0..STUCK {
+            // Each a file of its own: what was given up is made after all once the lock is gone.
+            let error = io.open(format!("stuck-{number}"), Mode::Write).await.expect_err("it hangs");
             assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
         }
         assert!(io.is_file("there").await?);
@@ -50,8 +51,8 @@ fn a_hung_directory_fails_in_time_on_the_sync_face() {
     let (dir, lock) = locked();
     let nursery = blocking::pathio::Nursery::connect(dir.path().to_str().unwrap()).unwrap();
     let io = nursery.path_io(&PathIoOptions::default().timeout(LIMIT));
-    for _ in 0..STUCK {
-        assert_eq!(kind(io.open("new", Mode::Write)), ErrorKind::Timeout);
+    for number in 0..STUCK {
+        assert_eq!(kind(io.open(format!("stuck-{number}"), Mode::Write)), ErrorKind::Timeout);
     }
     assert!(io.is_file("there").unwrap());
     drop(lock);
