@@ -339,6 +339,30 @@ def test_a_cached_read_cancelled_before_its_turn(local: str) -> None:
         gc.collect()
 
 
+def test_many_cached_reads_begun_at_once(run: Callable[[Any], Any], local: str) -> None:
+    """Far more than fit into one turn of the loop; half of them nobody asks for."""
+    sync = SyncFileSystem(local)
+    names = [f"{index}" for index in range(3000)]
+    sync.write_many({name: name.encode() for name in names})
+
+    async def main() -> None:
+        fs = AsyncFileSystem(local)
+        begun = {name: fs.read(name).start() for name in names}
+        for name in names[1::2]:
+            del begun[name]
+        for name, operation in begun.items():
+            assert await operation == name.encode()
+        for name in names[::3]:
+            fs.read(name).start().close()
+        await fs.write("last", b"x")
+
+    run(main())
+    gc.collect()
+    before = descriptors()
+    run(main())
+    assert eventually(lambda: descriptors() <= before)
+
+
 def test_context_variables_stay(run: Callable[[Any], Any], local: str) -> None:
     variable: contextvars.ContextVar[int] = contextvars.ContextVar("variable")
 

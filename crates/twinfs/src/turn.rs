@@ -6,6 +6,9 @@
 //! thread's own time. The next one lets the executor go on, by a hop to the pool or by being pending
 //! once, and says so afterwards ([`Over::passed`]): that begins the next turn.
 //!
+//! Whoever is called by the executor itself, as an event loop's callback is, knows that a turn has begun
+//! and says so ([`begin`]).
+//!
 //! The async face of local disk asks by itself; an adapter or binding of your own does so like this:
 //!
 //! ```
@@ -151,6 +154,16 @@ mod tests {
         assert_ne!(first.number, next.number);
         first.passed();
         assert!(over().is_some(), "a turn long past says nothing of this one");
+    }
+
+    #[test]
+    fn an_executor_that_says_so_has_begun_a_turn() {
+        let before = use_up();
+        begin();
+        assert!(over().is_none());
+        let after = use_up();
+        before.passed();
+        assert!(over().is_some_and(|over| over.number == after.number));
     }
 
     #[test]
