@@ -30,7 +30,7 @@ macro_rules! face {
         use crate::stores::local::private::PrivateDir;
 
         /// A store of objects under keys that it makes itself.
-        #[doc = concat!("The trait of the other face is [`", $twin, "::Connector`].")]
+        #[doc = concat!("The trait of the other face is [`", $twin, "::Connector`](crate::", $twin, "::Connector).")]
         ///
         /// ```
         #[doc = $first]
@@ -127,7 +127,7 @@ macro_rules! face {
         }
 
         /// Objects in a directory that several processes share, one file each, readable by its owner only.
-        #[doc = concat!("The same on the other face is [`", $twin, "::FileConnector`].")]
+        #[doc = concat!("The same on the other face is [`", $twin, "::FileConnector`](crate::", $twin, "::FileConnector).")]
         ///
         /// As long as a connector is open it holds the directory, in whatever process it is.
         /// [`close`](Connector::close) removes the objects and the directory if no other connector holds it;
@@ -234,7 +234,7 @@ macro_rules! face {
         }
 
         /// Objects in any file system, one file each.
-        #[doc = concat!("The same on the other face is [`", $twin, "::StoreConnector`].")]
+        #[doc = concat!("The same on the other face is [`", $twin, "::StoreConnector`](crate::", $twin, "::StoreConnector).")]
         ///
         /// Closing it keeps the objects unless it is told otherwise; then it removes all that are there,
         /// also those that others still use.
@@ -261,7 +261,7 @@ macro_rules! face {
             /// A connector to the store at a URL or path.
             ///
             /// # Errors
-            #[doc = concat!("As [`Fs::connect`](", $module, "::StoreConnector::connect).")]
+            /// As [`Fs::connect`](crate::Fs::connect).
             pub $($async)? fn connect(url: &str) -> Result<Self> {
                 wait!(Self::make(StoreConfig::new(url)))
             }
@@ -443,7 +443,7 @@ pub(super) mod asynchronous {
     face! {
         async [async]
         examples ["# smol::block_on(async {", ".await", "# Ok::<(), twinfs::Error>(()) }).unwrap();"]
-        module "objects" twin "blocking" store into_async
+        module "objects" twin "blocking::objects" store into_async
     }
 
     connector!(async [async] FileConnector, FileKey { filename }, FileConfig);
