@@ -259,6 +259,12 @@ fn first_poll<T>(future: impl Future<Output = T>) -> Option<T> {
     }
 }
 
+/// What a future gives that needs no second poll. It may take more than one, since the kernel gives a
+/// cached lookup up where somebody renames anything meanwhile.
+fn at_a_first_poll<T, F: Future<Output = T>>(begin: impl Fn() -> F) -> T {
+    (0..100).find_map(|_| first_poll(begin())).expect("none of a hundred was ready at its first poll")
+}
+
 fn fs(tree: &Tree) -> twinfs::Fs {
     smol::block_on(twinfs::Fs::connect(tree.dir.path().to_str().unwrap())).unwrap()
 }
@@ -268,9 +274,9 @@ fn the_async_face_needs_no_hop_for_what_is_cached() {
     let tree = tree();
     cold_and_warm(&tree, 100);
     let fs = fs(&tree);
-    assert_eq!(first_poll(fs.read("warm")).unwrap().unwrap().len(), 100);
-    assert_eq!(first_poll(fs.stat("cold")).unwrap().unwrap().len, 100);
-    assert!(first_poll(fs.exists("warm")).unwrap().unwrap());
+    assert_eq!(at_a_first_poll(|| fs.read("warm")).unwrap().len(), 100);
+    assert_eq!(at_a_first_poll(|| fs.stat("cold")).unwrap().len, 100);
+    assert!(at_a_first_poll(|| fs.exists("warm")).unwrap());
     assert!(first_poll(fs.read("cold")).is_none(), "that waits for the disk, elsewhere");
     assert_eq!(smol::block_on(fs.read("cold")).unwrap().len(), 100);
 
@@ -279,8 +285,8 @@ fn the_async_face_needs_no_hop_for_what_is_cached() {
     drop_from_cache(&tree.at("other"));
     let handle = |name| smol::block_on(fs.open(name, Mode::Read)).unwrap();
     let (warm, cold) = (handle("warm"), handle("other"));
-    assert_eq!(first_poll(warm.read_at(10, 20)).unwrap().unwrap().len(), 20);
-    assert_eq!(first_poll(warm.read_into_at(90, &mut [0; 20])).unwrap().unwrap(), 10);
+    assert_eq!(at_a_first_poll(|| warm.read_at(10, 20)).unwrap().len(), 20);
+    assert_eq!(at_a_first_poll(async || warm.read_into_at(90, &mut [0; 20]).await).unwrap(), 10);
     assert!(first_poll(cold.read_at(10, 20)).is_none());
     assert_eq!(smol::block_on(cold.read_into_at(90, &mut [0; 20])).unwrap(), 10);
 }
