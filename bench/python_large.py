@@ -161,7 +161,7 @@ def stream_read(setting: Setting) -> Outcomes:
 
         sync, concurrent = twinfs.SyncFileSystem(str(folder)), twinfs.AsyncFileSystem(str(folder))
         enter_sync(peers.SYNC, lambda: sync.open("file", "rb", buffering=0))
-        enter(peers.ASYNC, lambda: concurrent.open("file", "rb", buffering=0))
+        enter(peers.ASYNC, lambda: concurrent.open("file", "rb"))
     if peers.present("aiofiles"):
         import aiofiles
 

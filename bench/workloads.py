@@ -335,8 +335,8 @@ WORKLOADS = (
             (
                 "put",
                 "put",
-                "One after the other, each under a key of its own. Ours and the plain way are "
-                "atomic; ours has a checksum, too.",
+                "One after the other, each under a key of its own, in a file system in memory. "
+                "Ours and the plain way are atomic; ours has a checksum, too.",
             ),
             ("get", "got", "One after the other, by their keys. Ours are held against a checksum."),
             (
@@ -354,7 +354,7 @@ WORKLOADS = (
             f"Python: 1,000 objects of 1 KiB {said} in one call",
             "object",
             RAW_OBJECTS,
-            "Redis is a real server on the loopback address, without a disk.",
+            "In a file system in memory; Redis is a real server on the loopback address.",
             (at_most(OUR_OBJECTS, 1, "proxystore RedisConnector"),),
         )
         for verb, said in (("put", "put"), ("get", "got"))

@@ -10,6 +10,7 @@ import codecs
 import io
 import os
 import warnings
+from collections import deque
 from collections.abc import AsyncIterator, Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 #: Bytes of a block that `chunks` gives, unless it is told otherwise.
 CHUNK_SIZE = 512 * 1024
+#: How many blocks are read ahead of a reader in order, and the sizes of blocks where that pays:
+#: smaller ones need no hop where they are cached, larger ones would take too much memory.
+READ_AHEAD = 2
+READ_AHEAD_SIZES = range(64 * 1024 + 1, LARGE_READ + 1)
 
 
 class AsyncFile:
@@ -63,6 +68,10 @@ class AsyncFile:
         self._limit = BUFFER_SIZE if buffering in (-1, 1) else buffering
         #: Bytes read ahead of the position.
         self._ahead = b""
+        #: Blocks on their way after the position, by their offset, all of one size.
+        self._coming: dict[int, Operation[bytes]] = {}
+        #: Where the next block would begin, and its size, if the last read was a full one.
+        self._sequel: tuple[int, int] | None = None
         #: Bytes written that the store has not got yet; they belong before the position.
         self._behind = bytearray()
         self._closed = False
@@ -121,12 +130,39 @@ class AsyncFile:
         if size <= ahead:
             data, self._ahead = self._ahead[:size], self._ahead[size:]
         elif ahead == 0:
-            data = await handle.read_at(self._position, size)
+            data = await self._read_block(handle, size)
         else:
             data = self._ahead + await handle.read_at(self._position + ahead, size - ahead)
             self._ahead = b""
         self._position += len(data)
         return data
+
+    async def _read_block(self, handle: AsyncHandle, size: int) -> bytes:
+        """Reads at the position; for a reader in order the next blocks are read meanwhile."""
+        position, coming = self._position, self._coming
+        in_order = self._sequel == (position, size)
+        self._sequel = None
+        if not in_order or position not in coming:
+            self._stop_reading_ahead()
+        if in_order and self._limit and self.mode == "rb" and size in READ_AHEAD_SIZES:
+            for offset in range(position, position + (1 + READ_AHEAD) * size, size):
+                if offset not in coming:
+                    coming[offset] = handle.read_at(offset, size).start()
+            data = await coming.pop(position)
+            if len(data) < size:
+                # The end, as it was when the block was read.
+                self._stop_reading_ahead()
+                data += await handle.read_at(position + len(data), size - len(data))
+        else:
+            data = await handle.read_at(position, size)
+        if len(data) == size:
+            self._sequel = (position + size, size)
+        return data
+
+    def _stop_reading_ahead(self) -> None:
+        for operation in self._coming.values():
+            operation.close()
+        self._coming.clear()
 
     async def readinto(self, buffer: WriteableBuffer, /) -> int:
         """Fills a buffer, without a copy; gives how many bytes: less than it holds only at the end.
@@ -185,23 +221,27 @@ class AsyncFile:
         return line
 
     async def chunks(self, size: int = CHUNK_SIZE) -> AsyncIterator[bytes]:
-        """Iterates over the bytes from the position on, in blocks of `size`, one read ahead."""
+        """Iterates over the bytes from the position on, in blocks of `size`, two read ahead."""
         handle = await self._ready_to_read()
         if size < 1:
             raise errors.InvalidInput("a chunk has at least one byte")
         self._ahead = b""
-        next_block = handle.read_at(self._position, size).start()
+        start = self._position
+        blocks = deque(
+            handle.read_at(start + index * size, size).start() for index in range(READ_AHEAD)
+        )
         try:
-            while block := await next_block:
+            while block := await blocks.popleft():
                 self._position += len(block)
-                if len(block) == size:
-                    next_block = handle.read_at(self._position, size).start()
-                    yield block
-                else:
+                if len(block) < size:
                     yield block
                     return
+                last = self._position + (READ_AHEAD - 1) * size
+                blocks.append(handle.read_at(last, size).start())
+                yield block
         finally:
-            next_block.close()
+            for operation in blocks:
+                operation.close()
 
     def read_at(self, offset: int, size: int) -> Operation[bytes]:
         """Reads up to `size` bytes at an offset, without buffer and position.
@@ -341,6 +381,7 @@ class AsyncFile:
         except BaseException:
             await self.abort()
             raise
+        self._stop_reading_ahead()
         try:
             metadata = await handle.commit()
         except (errors.WouldBlock, errors.ConditionFailed):
@@ -359,6 +400,7 @@ class AsyncFile:
             return
         self._closed = True
         self._behind.clear()
+        self._stop_reading_ahead()
         # Should this be cancelled, the operation is the last to hold the handle, and lets go of it.
         handle, self._handle = self._handle, None
         if handle is not None:

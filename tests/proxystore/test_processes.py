@@ -179,8 +179,18 @@ def test_ctrl_c_ends_a_long_put_and_leaves_nothing(tmp_path: Path) -> None:
         from twinfs.proxystore import FileConnector
         connector = FileConnector(sys.argv[1])
         object_ = bytearray(800 * 2**20)
+        def writing():
+            # The file has no name before it is whole.
+            for name in os.listdir("/proc/self/fd"):
+                try:
+                    link = os.readlink(f"/proc/self/fd/{name}")
+                except OSError:
+                    continue
+                if link.startswith(sys.argv[1]) and link.endswith("(deleted)"):
+                    return True
+            return False
         def interrupt():
-            while not any(names for _, _, names in os.walk(sys.argv[1])):
+            while not writing():
                 time.sleep(0.001)
             os.kill(os.getpid(), signal.SIGINT)
         threading.Thread(target=interrupt).start()

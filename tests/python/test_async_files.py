@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import pickle
+import random
 
 import pytest
 
@@ -38,6 +39,78 @@ def test_an_opening_that_is_not_awaited_does_nothing(fs: AsyncFileSystem) -> Non
         return await fs.exists("a")
 
     assert not asyncio.run(main())
+
+
+def test_blocks_in_order_are_those_of_the_file(fs: AsyncFileSystem) -> None:
+    """Whatever was read ahead, and however the reader jumps about."""
+    content = random.Random(1).randbytes(3_000_001)
+    sizes = (100_000, 1 << 20, 65_537)
+
+    async def main() -> None:
+        await fs.write("a", content)
+        for size in sizes:
+            async with fs.open("a") as file:
+                blocks = []
+                while block := await file.read(size):
+                    blocks.append(block)
+                assert b"".join(blocks) == content
+                assert {len(block) for block in blocks[:-1]} == {size}
+        choice = random.Random(2)
+        async with fs.open("a") as file:
+            position = 0
+            for _ in range(300):
+                if choice.random() < 0.1:
+                    position = await file.seek(choice.randrange(len(content)))
+                size = choice.choice(sizes) if choice.random() < 0.2 else sizes[0]
+                block = await file.read(size)
+                assert block == content[position : position + size]
+                position += len(block)
+                assert await file.tell() == position
+
+    asyncio.run(main())
+
+
+def test_a_reader_in_order_sees_what_is_appended(fs: AsyncFileSystem) -> None:
+    """What was the end when it was read ahead is not the end when it is read."""
+    block = b"x" * 100_000
+
+    async def main() -> None:
+        await fs.write("a", block * 4)
+        async with (
+            fs.open("a") as reader,
+            fs.open("a", "ab", publish="in_place", buffering=0) as writer,
+        ):
+            for _ in range(3):
+                assert await reader.read(len(block)) == block
+            await asyncio.sleep(0.01)
+            await writer.write(block * 2)
+            for _ in range(3):
+                assert await reader.read(len(block)) == block
+            assert await reader.read(len(block)) == b""
+            await writer.write(b"end")
+            assert await reader.read(len(block)) == b"end"
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_read_in_order_has_not_moved(fs: AsyncFileSystem) -> None:
+    content = random.Random(1).randbytes(2_000_000)
+
+    async def main() -> None:
+        await fs.write("a", content)
+        async with fs.open("a") as file:
+            position = 0
+            while position < len(content):
+                task = asyncio.create_task(file.read(100_000))
+                await asyncio.sleep(0)
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                await file.seek(position)
+                assert await file.read(100_000) == content[position : position + 100_000]
+                assert await file.read(100_000) == content[position + 100_000 : position + 200_000]
+                position += 200_000
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("size", [1, 3, 1000, 1 << 20])

@@ -10,6 +10,7 @@ import ray
 
 from twinfs.proxystore import FileConnector, TwinConnector
 
+
 def length_there(connector: Any, key: Any) -> int:
     """What a task does that is given a connector and a key."""
     found = connector.get(key)

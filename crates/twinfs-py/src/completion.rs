@@ -1,7 +1,8 @@
 //! How a finished operation gets back to its event loop. This is the one place.
 //!
 //! Workers push finished operations to the queue of their loop and wake it when the queue was
-//! empty; the loop then takes all there are in one go ([`Completions::drain`]). The wake-up is one
+//! empty; the loop then takes all there are in one go ([`Completions::drain`]). Operations that need
+//! no worker stand in the same queue where they must let the loop turn first ([`postpone`]). The wake-up is one
 //! write to an eventfd that the loop watches (`loop.add_reader`), so workers never need the
 //! interpreter lock. A loop without `add_reader` is woken by one extra thread
 //! (`call_soon_threadsafe`).
@@ -28,7 +29,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 use rustix::event::{EventfdFlags, eventfd};
-use twinfs::{Error, fork};
+use twinfs::{Error, fork, turn};
 
 pub(crate) use self::notifier::stop_notifier;
 pub(crate) use self::pending::Pending;
@@ -36,15 +37,16 @@ use crate::errors::IntoException;
 use crate::executor::{Held, Sink, Task, Work, drop_elsewhere};
 use crate::results::Delivery;
 
-/// A finished operation and who waits for it.
-pub(crate) struct Finished {
+/// An operation that the loop is to go on with, since it is finished or since its turn has come, and
+/// who waits for it.
+pub(crate) struct Due {
     pub(crate) pending: Held<Pending>,
     pub(crate) work: Pin<Box<dyn Work>>,
 }
 
-/// The finished operations of one loop.
+/// What one loop is to go on with.
 pub(crate) struct Queue {
-    finished: Mutex<VecDeque<Finished>>,
+    due: Mutex<VecDeque<Due>>,
     wake: WakeUp,
     open: AtomicBool,
 }
@@ -57,18 +59,18 @@ enum WakeUp {
 }
 
 impl Queue {
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Finished>> {
-        self.finished.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Due>> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands over a finished operation; called on workers.
-    pub(crate) fn push(self: &Arc<Self>, finished: Finished) {
+    /// Hands an operation over; called on workers, too.
+    pub(crate) fn push(self: &Arc<Self>, due: Due) {
         if !self.open.load(Ordering::Acquire) {
             return;
         }
         let was_empty = {
             let mut queue = self.lock();
-            queue.push_back(finished);
+            queue.push_back(due);
             queue.len() == 1
         };
         if was_empty {
@@ -97,13 +99,13 @@ impl Queue {
     }
 
     /// Puts back what there was no time for, in front, and has the loop call again.
-    fn put_back(self: &Arc<Self>, rest: VecDeque<Finished>) {
+    fn put_back(self: &Arc<Self>, rest: VecDeque<Due>) {
         if rest.is_empty() {
             return;
         }
         let mut queue = self.lock();
-        for finished in rest.into_iter().rev() {
-            queue.push_front(finished);
+        for due in rest.into_iter().rev() {
+            queue.push_front(due);
         }
         drop(queue);
         self.wake();
@@ -127,14 +129,14 @@ impl Drop for Completions {
     }
 }
 
-/// How long a loop is kept at a time: other callbacks and timers get their turn after it.
-const TURN: Duration = Duration::from_micros(400);
-/// Operations resolved between two looks at the clock.
-const STRIDE: usize = 8;
+/// How long a loop is kept at a time: other callbacks and timers get their turn after it. A timer is
+/// late by up to three such turns: asyncio runs its callback after all that was due before it, and
+/// that callback's task once more so.
+const TURN: Duration = turn::LIMIT;
 
 #[pymethods]
 impl Completions {
-    /// Resolves what is finished.
+    /// Goes on with what is due.
     fn __call__(slf: &Bound<'_, Self>) -> PyResult<()> {
         slf.get().drain(slf.py())
     }
@@ -150,13 +152,12 @@ impl Completions {
             return Ok(());
         }
         self.queue.clear_wake_up();
+        turn::begin();
         let until = Instant::now() + TURN;
         let mut batch = std::mem::take(&mut *self.queue.lock());
-        let mut resolved = 0;
-        while let Some(finished) = batch.pop_front() {
-            let raised = self.resolve(py, finished, until, &mut batch);
-            resolved += 1;
-            if raised.is_err() || (resolved % STRIDE == 0 && Instant::now() >= until) {
+        while let Some(due) = batch.pop_front() {
+            let raised = self.resolve(py, due, until, &mut batch);
+            if raised.is_err() || Instant::now() >= until {
                 self.queue.put_back(batch);
                 return raised;
             }
@@ -166,14 +167,8 @@ impl Completions {
 
     /// Resolves one operation. An error is what the task it belongs to raises through its loop:
     /// `KeyboardInterrupt` and `SystemExit`.
-    fn resolve(
-        &self,
-        py: Python<'_>,
-        finished: Finished,
-        until: Instant,
-        batch: &mut VecDeque<Finished>,
-    ) -> PyResult<()> {
-        let Finished { pending, mut work } = finished;
+    fn resolve(&self, py: Python<'_>, due: Due, until: Instant, batch: &mut VecDeque<Due>) -> PyResult<()> {
+        let Due { pending, mut work } = due;
         let Some(pending) = pending.into_inner().map(|pending| pending.into_bound(py)) else { return Ok(()) };
         if pending.borrow().is_done() {
             // Cancelled meanwhile.
@@ -183,7 +178,7 @@ impl Completions {
         match work.as_mut().deliver(py, Some(until)) {
             Delivery::Done(result) => Pending::resolve(&pending, result),
             Delivery::Unfinished => {
-                batch.push_front(Finished { pending: Held::new(pending.unbind()), work });
+                batch.push_front(Due { pending: Held::new(pending.unbind()), work });
                 Ok(())
             }
             Delivery::Advance => match self.start(&pending, work) {
@@ -191,6 +186,14 @@ impl Completions {
                 Err(error) => Pending::resolve(&pending, Err(error)),
             },
         }
+    }
+
+    /// Something for the loop to wait on.
+    fn pending<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Pending>> {
+        let (py, this) = (slf.py(), slf.get());
+        // Where the loop does not hold its completions, those who wait do.
+        let keep = matches!(this.queue.wake, WakeUp::Notifier(_)).then(|| slf.clone().unbind());
+        Bound::new(py, Pending::new(this.event_loop.clone_ref(py), keep))
     }
 
     fn start(&self, pending: &Bound<'_, Pending>, work: Pin<Box<dyn Work>>) -> PyResult<()> {
@@ -205,11 +208,18 @@ impl Completions {
 /// Starts work whose result the running loop shall get, and gives what the loop waits on.
 pub(crate) fn submit(py: Python<'_>, work: Pin<Box<dyn Work>>) -> PyResult<Bound<'_, Pending>> {
     let completions = of_running_loop(py)?;
-    let this = completions.get();
-    // Where the loop does not hold its completions, those who wait do.
-    let keep = matches!(this.queue.wake, WakeUp::Notifier(_)).then(|| completions.clone().unbind());
-    let pending = Bound::new(py, Pending::new(this.event_loop.clone_ref(py), keep))?;
-    this.start(&pending, work)?;
+    let pending = Completions::pending(&completions)?;
+    completions.get().start(&pending, work)?;
+    Ok(pending)
+}
+
+/// Puts work behind what is due, so that the running loop goes on with it in a later turn; gives what
+/// the loop waits on.
+pub(crate) fn postpone(py: Python<'_>, work: Pin<Box<dyn Work>>) -> PyResult<Bound<'_, Pending>> {
+    let completions = of_running_loop(py)?;
+    let pending = Completions::pending(&completions)?;
+    let due = Due { pending: Held::new(pending.clone().unbind()), work };
+    completions.get().queue.push(due);
     Ok(pending)
 }
 
@@ -293,7 +303,7 @@ impl Completions {
     }
 
     fn new<'py>(event_loop: &Bound<'py, PyAny>, wake: WakeUp) -> PyResult<Bound<'py, Self>> {
-        let queue = Queue { finished: Mutex::default(), wake, open: AtomicBool::new(true) };
+        let queue = Queue { due: Mutex::default(), wake, open: AtomicBool::new(true) };
         let completions = Self {
             queue: Arc::new(queue),
             event_loop: event_loop.clone().unbind(),

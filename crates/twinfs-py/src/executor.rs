@@ -18,7 +18,7 @@ use pin_project_lite::pin_project;
 use pyo3::prelude::*;
 use twinfs::{Error, ErrorKind, fork, pool};
 
-use crate::completion::{Finished, Pending, Queue};
+use crate::completion::{Due, Pending, Queue};
 use crate::errors::{Failure, IntoException, Outcome};
 use crate::results::{Deliver, Delivery};
 
@@ -193,6 +193,43 @@ where
     }
 }
 
+/// An attempt as work: it is made where its result is delivered, and a worker does what it did not.
+pub(crate) enum Postponed {
+    Attempt(Box<dyn Attempt>),
+    Work(Pin<Box<dyn Work>>),
+    Failed(Failure),
+    Over,
+}
+
+impl Work for Postponed {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if let Self::Attempt(_) = *self
+            && let Self::Attempt(attempt) = std::mem::replace(&mut *self, Self::Over)
+        {
+            *self = Self::Work(attempt.into_work());
+        }
+        match &mut *self {
+            Self::Work(work) => work.as_mut().poll(context),
+            _ => Poll::Ready(()),
+        }
+    }
+
+    fn deliver(mut self: Pin<&mut Self>, py: Python<'_>, until: Option<Instant>) -> Delivery {
+        match &mut *self {
+            Self::Attempt(attempt) => attempt.attempt(py).map_or(Delivery::Advance, Delivery::Done),
+            Self::Work(work) => work.as_mut().deliver(py, until),
+            Self::Failed(_) | Self::Over => match std::mem::replace(&mut *self, Self::Over) {
+                Self::Failed(failure) => Delivery::Done(Err(failure.into_exception())),
+                _ => Delivery::Done(Err(Failure::panicked().into_exception())),
+            },
+        }
+    }
+
+    fn fail(mut self: Pin<&mut Self>, failure: Failure) {
+        *self = Self::Failed(failure);
+    }
+}
+
 /// Does an operation of a blocking store in place, without the interpreter lock if need be.
 pub(crate) fn run_in_place<T: Deliver>(
     py: Python<'_>,
@@ -343,7 +380,7 @@ impl Task {
         }
         let Running { work, sink } = running;
         match sink {
-            Sink::Loop { queue, pending } => queue.push(Finished { pending, work }),
+            Sink::Loop { queue, pending } => queue.push(Due { pending, work }),
             Sink::Thread(waiter) => waiter.complete(work),
         }
     }

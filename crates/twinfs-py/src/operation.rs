@@ -1,7 +1,6 @@
 //! The awaitable that every asyncio method returns.
 
 use std::pin::Pin;
-use std::sync::Arc;
 
 use pyo3::exceptions::{PyRuntimeError, PyRuntimeWarning, PyStopIteration};
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -11,7 +10,7 @@ use twinfs::turn::{self, Over};
 
 use crate::completion::{self, Pending};
 use crate::engine::Way;
-use crate::executor::{Attempt, Task, Work, do_in_place, run_waiting};
+use crate::executor::{Attempt, Postponed, Work, do_in_place, run_waiting};
 
 /// An operation to await, once.
 ///
@@ -27,9 +26,9 @@ pub(crate) struct Operation {
 
 enum State {
     New(Todo),
-    /// Other callbacks of the loop have had their turn since it was new.
-    Turned(Todo, Over),
-    Waiting(Py<Pending>, Option<Arc<Task>>),
+    /// Of an operation in place: other callbacks of the loop have had their turn since it was new.
+    Turned(Pin<Box<dyn Work>>, Over),
+    Waiting(Py<Pending>),
     Finished(PyResult<Py<PyAny>>),
     Over,
 }
@@ -71,51 +70,53 @@ impl Operation {
         do_in_place(py, self.way == Way::Calling, work)
     }
 
-    /// Has a worker begin; gives what to wait on.
-    fn submit(&mut self, py: Python<'_>, work: Pin<Box<dyn Work>>) -> PyResult<Py<PyAny>> {
-        let pending = completion::submit(py, work)?;
-        let task = pending.borrow().task();
-        self.state = State::Waiting(pending.clone().unbind(), task);
-        Ok(pending.into_any().unbind())
+    /// Waits for an operation that was handed over; gives what to wait on.
+    fn wait(&mut self, pending: Bound<'_, Pending>) -> Py<PyAny> {
+        self.state = State::Waiting(pending.clone().unbind());
+        pending.into_any().unbind()
     }
 
-    /// Begins; an attempt is made where that is allowed.
-    fn begin(&mut self, py: Python<'_>, todo: Todo, at_once: bool) -> PyResult<Option<Py<PyAny>>> {
-        let work = match todo {
-            Todo::InPlace(work) => return over(self.do_here(py, work)),
-            Todo::Attempt(mut attempt) => {
-                if at_once && let Some(result) = attempt.attempt(py) {
-                    return over(result);
-                }
-                attempt.into_work()
-            }
-            Todo::Worker(work) => work,
+    /// Makes an attempt if it is its turn; else it is made in a later turn of the loop, and what it
+    /// does not answer is done by a worker. Gives the answer, or what to wait on.
+    fn attempt(
+        &mut self,
+        py: Python<'_>,
+        mut attempt: Box<dyn Attempt>,
+    ) -> PyResult<Result<PyResult<Py<PyAny>>, Py<PyAny>>> {
+        completion::require_running_loop(py)?;
+        let pending = match turn::over() {
+            Some(_) => completion::postpone(py, Box::pin(Postponed::Attempt(attempt)))?,
+            None => match attempt.attempt(py) {
+                Some(result) => return Ok(Ok(result)),
+                None => completion::submit(py, attempt.into_work())?,
+            },
         };
-        self.submit(py, work).map(Some)
+        Ok(Err(self.wait(pending)))
     }
 
     fn step(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         match std::mem::replace(&mut self.state, State::Over) {
-            State::New(todo @ Todo::Worker(_)) => self.begin(py, todo, false),
-            State::New(todo) => {
-                if let Todo::Attempt(_) = todo {
-                    completion::require_running_loop(py)?;
-                }
-                match turn::over() {
-                    None => self.begin(py, todo, true),
-                    Some(over) => {
-                        self.state = State::Turned(todo, over);
-                        // A bare yield: the loop goes on with others and comes back in its next turn.
-                        Ok(Some(py.None()))
-                    }
-                }
+            State::New(Todo::Worker(work)) => {
+                let pending = completion::submit(py, work)?;
+                Ok(Some(self.wait(pending)))
             }
-            State::Turned(todo, over) => {
-                over.passed();
-                // Where so many come back at once that they use up a turn, the workers take the rest.
-                self.begin(py, todo, turn::over_by(2).is_none())
+            State::New(Todo::Attempt(attempt)) => match self.attempt(py, attempt)? {
+                Ok(result) => over(result),
+                Err(waiting_on) => Ok(Some(waiting_on)),
+            },
+            State::New(Todo::InPlace(work)) => match turn::over() {
+                None => over(self.do_here(py, work)),
+                Some(over) => {
+                    self.state = State::Turned(work, over);
+                    // A bare yield: the loop goes on with others and comes back in its next turn.
+                    Ok(Some(py.None()))
+                }
+            },
+            State::Turned(work, yielded) => {
+                yielded.passed();
+                over(self.do_here(py, work))
             }
-            State::Waiting(pending, task) => {
+            State::Waiting(pending) => {
                 let result = pending.borrow_mut(py).take(py);
                 match result {
                     Some(result) => over(result),
@@ -123,7 +124,7 @@ impl Operation {
                     None => {
                         // Begun by `start()`, or stepped by something that is no task.
                         let waiting_on = pending.clone_ref(py).into_any();
-                        self.state = State::Waiting(pending, task);
+                        self.state = State::Waiting(pending);
                         Ok(Some(waiting_on))
                     }
                 }
@@ -133,9 +134,9 @@ impl Operation {
         }
     }
 
-    fn abandon(&mut self) {
-        if let State::Waiting(_, Some(task)) = std::mem::replace(&mut self.state, State::Over) {
-            task.cancel();
+    fn abandon(&mut self, py: Python<'_>) {
+        if let State::Waiting(pending) = std::mem::replace(&mut self.state, State::Over) {
+            pending.borrow_mut(py).abandon();
         }
     }
 }
@@ -179,7 +180,7 @@ impl Operation {
         val: Option<Bound<'_, PyAny>>,
         tb: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Option<Py<PyAny>>> {
-        self.abandon();
+        self.abandon(typ.py());
         let instance = match (typ.cast::<PyType>(), val) {
             (Ok(class), None) => class.call0()?,
             (Ok(class), Some(value)) if !value.is_instance(class)? => class.call1((value,))?,
@@ -193,8 +194,8 @@ impl Operation {
     }
 
     /// Cancels the operation, as `coroutine.close`.
-    fn close(&mut self) {
-        self.abandon();
+    fn close(&mut self, py: Python<'_>) {
+        self.abandon(py);
     }
 
     /// Begins the operation without waiting for it; gives itself, still to be awaited.
@@ -209,10 +210,8 @@ impl Operation {
     /// executor of your own.
     fn run(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let work = match std::mem::replace(&mut self.state, State::Over) {
-            State::New(todo) | State::Turned(todo, _) => match todo {
-                Todo::InPlace(work) | Todo::Worker(work) => work,
-                Todo::Attempt(attempt) => attempt.into_work(),
-            },
+            State::New(Todo::Attempt(attempt)) => attempt.into_work(),
+            State::New(Todo::InPlace(work) | Todo::Worker(work)) | State::Turned(work, _) => work,
             State::Finished(result) => return result,
             waiting => {
                 self.state = waiting;
@@ -244,7 +243,7 @@ impl Operation {
     fn __repr__(&self) -> String {
         let state = match self.state {
             State::New(_) | State::Turned(..) => "new",
-            State::Waiting(..) => "under way",
+            State::Waiting(_) => "under way",
             State::Finished(_) => "finished",
             State::Over => "over",
         };
@@ -253,14 +252,14 @@ impl Operation {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         match &self.state {
-            State::Waiting(pending, _) => visit.call(pending),
+            State::Waiting(pending) => visit.call(pending),
             State::Finished(Ok(object)) => visit.call(object),
             _ => Ok(()),
         }
     }
 
     fn __clear__(&mut self) {
-        self.abandon();
+        Python::try_attach(|py| self.abandon(py));
     }
 }
 
@@ -269,37 +268,31 @@ impl Drop for Operation {
         if matches!(self.state, State::New(_)) {
             self.warn_never_awaited();
         }
-        self.abandon();
+        if matches!(self.state, State::Waiting(_)) {
+            // The interpreter is here: it is what drops this.
+            Python::try_attach(|py| self.abandon(py));
+        }
     }
 }
 
 impl Operation {
     fn start_now(&mut self, py: Python<'_>) -> PyResult<()> {
-        let work = match std::mem::replace(&mut self.state, State::Over) {
-            State::New(todo) | State::Turned(todo, _) => match todo {
-                Todo::InPlace(work) => {
-                    self.state = State::Finished(self.do_here(py, work));
-                    return Ok(());
-                }
-                Todo::Attempt(mut attempt) => {
-                    completion::require_running_loop(py)?;
-                    // There is no going on in a later turn here: a worker takes it instead.
-                    if turn::over().is_none()
-                        && let Some(result) = attempt.attempt(py)
-                    {
-                        self.state = State::Finished(result);
-                        return Ok(());
-                    }
-                    attempt.into_work()
-                }
-                Todo::Worker(work) => work,
-            },
-            other => {
-                self.state = other;
-                return Ok(());
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::New(Todo::InPlace(work)) | State::Turned(work, _) => {
+                self.state = State::Finished(self.do_here(py, work));
             }
-        };
-        self.submit(py, work).map(drop)
+            State::New(Todo::Attempt(attempt)) => {
+                if let Ok(result) = self.attempt(py, attempt)? {
+                    self.state = State::Finished(result);
+                }
+            }
+            State::New(Todo::Worker(work)) => {
+                let pending = completion::submit(py, work)?;
+                self.wait(pending);
+            }
+            other => self.state = other,
+        }
+        Ok(())
     }
 
     fn warn_never_awaited(&self) {

@@ -67,17 +67,16 @@ pub struct Over {
     number: u64,
 }
 
-/// Whether this thread's turn is used up: then the operation must let the executor go on.
-pub fn over() -> Option<Over> {
-    over_by(1)
+/// Begins a turn of this thread: for whoever is called by the executor itself, and so knows.
+pub fn begin() {
+    begin_after(TURN.get(), Instant::now());
 }
 
-/// Whether this thread's turn is used up `times` times over: for an operation that has let the
-/// executor go on already and comes back among many of its kind.
-pub fn over_by(times: u32) -> Option<Over> {
+/// Whether this thread's turn is used up: then the operation must let the executor go on.
+pub fn over() -> Option<Over> {
     let now = Instant::now();
     let Some(mut turn) = TURN.get() else {
-        begin(0, now);
+        begin_after(None, now);
         return None;
     };
     if now < turn.enough_until {
@@ -86,19 +85,16 @@ pub fn over_by(times: u32) -> Option<Over> {
     // Time in which the thread slept, or had to leave the processor to others, is not its own.
     let Some(used) = processor_time().checked_sub(turn.began) else {
         // A forked child, whose clock began anew.
-        begin(turn.number.wrapping_add(1), now);
+        begin_after(Some(turn), now);
         return None;
     };
-    let limit = LIMIT.saturating_mul(times);
-    if used < limit {
-        if let Some(left) = LIMIT.checked_sub(used) {
-            turn.enough_until = now + left;
-            TURN.set(Some(turn));
-        }
+    if let Some(left) = LIMIT.checked_sub(used) {
+        turn.enough_until = now + left;
+        TURN.set(Some(turn));
         return None;
     }
     if turn.over_since.is_some_and(|since| now.duration_since(since) > EXPIRY) {
-        begin(turn.number.wrapping_add(1), now);
+        begin_after(Some(turn), now);
         return None;
     }
     turn.over_since.get_or_insert(now);
@@ -110,13 +106,15 @@ impl Over {
     /// Says that the executor had the opportunity to do other things since. It is not too late after
     /// others said so.
     pub fn passed(self) {
-        if TURN.get().is_some_and(|turn| turn.number == self.number) {
-            begin(self.number.wrapping_add(1), Instant::now());
+        let turn = TURN.get();
+        if turn.is_some_and(|turn| turn.number == self.number) {
+            begin_after(turn, Instant::now());
         }
     }
 }
 
-fn begin(number: u64, now: Instant) {
+fn begin_after(last: Option<Turn>, now: Instant) {
+    let number = last.map_or(0, |last| last.number.wrapping_add(1));
     let turn = Turn { number, began: processor_time(), enough_until: now + LIMIT, over_since: None };
     TURN.set(Some(turn));
 }

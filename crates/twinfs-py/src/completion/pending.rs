@@ -50,8 +50,14 @@ impl Pending {
         self.task = Some(task);
     }
 
-    pub(crate) fn task(&self) -> Option<Arc<Task>> {
-        self.task.clone()
+    /// Nobody waits any more: what has not begun never does, and a result is dropped.
+    pub(crate) fn abandon(&mut self) {
+        if !self.is_done() {
+            self.state = State::Cancelled(None);
+        }
+        if let Some(task) = self.task.take() {
+            task.cancel();
+        }
     }
 
     pub(crate) fn keeper(&self, py: Python<'_>) -> Option<Py<Completions>> {

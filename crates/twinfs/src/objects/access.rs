@@ -168,7 +168,7 @@ macro_rules! access {
             $($async)? fn reader(&self, file: File, start: Bytes) -> Result<ObjectReader> {
                 let len = wait!(file.len())?;
                 let head = Head::read(&start, Some(len)).map_err(|message| self.damaged(file.path(), message))?;
-                Ok(ObjectReader { file, head, at: 0, sum: Sum::default(), start: start.slice(HEAD..) })
+                Ok(ObjectReader { file, head, at: 0, sum: Box::default(), start: start.slice(HEAD..) })
             }
 
             pub(crate) $($async)? fn exists(&self, name: &str) -> Result<bool> {
@@ -231,7 +231,8 @@ macro_rules! access {
             file: File,
             head: Head,
             at: u64,
-            sum: Sum,
+            /// Boxed for its size.
+            sum: Box<Sum>,
             /// The first bytes of the object, which were read to look at its head.
             start: Bytes,
         }

@@ -288,16 +288,10 @@ macro_rules! face {
                 let store = hop!(move || registry::open(&url, options))?;
                 Ok(Self::new(Fs::new(store.$into())).with_config(config))
             }
-
-            #[expect(clippy::unnecessary_wraps, reason = "the other connector may fail here")]
             fn objects(&self) -> Result<&Objects> {
                 Ok(&self.objects)
             }
-
-            #[expect(clippy::unused_self, reason = "the other connector has something to note")]
             fn was_put(&self, _name: &str) {}
-
-            #[allow(clippy::unused_async, clippy::unused_self, reason = "the other connector has something to do")]
             $($async)? fn evicted(&self, _name: &str) {}
 
             fn own_config(&self) -> Result<StoreConfig> {

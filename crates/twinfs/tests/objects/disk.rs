@@ -132,6 +132,32 @@ faces! {
     }
 
     #[test]
+    fn folders_come_and_go_with_their_objects() {
+        on_face!({
+            let scratch = scratch();
+            let connector = go!(objects::FileConnector::open(&scratch.store_dir)).unwrap();
+            let other = go!(objects::FileConnector::open(&scratch.store_dir)).unwrap();
+            for round in 0..20 {
+                let keys = go!(connector.put_batch(&["one".into(), "two".into()])).unwrap();
+                let third = go!(connector.put("three")).unwrap();
+                // The other one evicts the last object, and with it the folder that this one has open.
+                for (number, key) in keys.iter().chain([&third]).enumerate() {
+                    let evicting = if (number + round) % 3 == 0 { &connector } else { &other };
+                    go!(evicting.evict(key)).unwrap();
+                }
+                assert!(scratch.files().is_empty());
+            }
+            let key = go!(connector.put("last")).unwrap();
+            assert_eq!(go!(other.get(&key)).unwrap().unwrap(), "last");
+            go!(connector.evict(&key)).unwrap();
+            assert_eq!(go!(other.get(&key)).unwrap(), None);
+            std::fs::remove_dir_all(&scratch.store_dir).unwrap();
+            std::fs::create_dir(&scratch.store_dir).unwrap();
+            assert_eq!(kind(go!(connector.put("x"))), Some(ErrorKind::NotFound));
+        });
+    }
+
+    #[test]
     fn what_dead_writers_left_is_swept_by_opening() {
         on_face!({
             let scratch = scratch();

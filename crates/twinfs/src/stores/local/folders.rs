@@ -51,7 +51,7 @@ impl Folders {
         dir
     }
 
-    fn forget(&self, name: &str) {
+    pub(super) fn forget(&self, name: &str) {
         let _closed: Vec<_> = self.with(|open| open.extract_if(.., |(known, _)| **known == *name).collect());
     }
 
@@ -95,7 +95,9 @@ impl Inner {
                 folders.names_needed.store(true, Ordering::Relaxed);
                 return Ok(None);
             }
-            Err(Errno::NOENT) => {
+            // What ext4 and others say of a directory that was removed. If it is something else, the
+            // long way says so.
+            Err(Errno::NOENT | Errno::PERM) => {
                 folders.forget(folder);
                 return Ok(None);
             }
@@ -106,7 +108,7 @@ impl Inner {
         match link(&file, &dir, path.name()) {
             Ok(()) => Ok(Some(version::metadata(&sys::stat(&file).map_err(fail)?))),
             Err(Errno::EXIST) => Err(condition_failed()),
-            Err(Errno::NOENT) => {
+            Err(Errno::NOENT | Errno::PERM) => {
                 // The folder was emptied and removed, or there is no /proc.
                 folders.forget(folder);
                 Ok(None)

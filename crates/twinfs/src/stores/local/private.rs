@@ -137,8 +137,13 @@ impl PrivateDir {
     /// Removes folders that are empty.
     pub(crate) fn remove_emptied(&self, folders: impl Iterator<Item = u8>) {
         for folder in folders {
-            // Something is in it, or others were faster.
-            let _ = sys::rmdir_at(self.store.0.root.dir(), format!("{folder:02x}").as_str());
+            let name = format!("{folder:02x}");
+            // Else something is in it, or others were faster.
+            if sys::rmdir_at(self.store.0.root.dir(), name.as_str()).is_ok()
+                && let Some(folders) = self.store.0.folders.get()
+            {
+                folders.forget(&name);
+            }
         }
     }
 
