@@ -150,6 +150,7 @@ impl FromPyObject<'_, '_> for PathText {
 #[pymethods]
 impl PathIo {
     #[new]
+    #[allow(clippy::fn_params_excessive_bools, reason = "they are keywords in Python")]
     #[pyo3(signature = (fs, *, atomic=false, calling=false, local=false))]
     fn new(fs: &Bound<'_, PyAny>, atomic: bool, calling: bool, local: bool) -> PyResult<Self> {
         let engine: Engine = match fs.cast::<AsyncFileSystem>() {
@@ -195,6 +196,7 @@ impl PathIo {
     }
 
     /// Makes a directory.
+    #[allow(clippy::fn_params_excessive_bools, reason = "they are keywords in Python")]
     fn mkdir(&self, path: PathText, parents: bool, exist_ok: bool) -> Operation {
         let options = MkdirOptions {
             parents: if parents { Parents::Create } else { Parents::Require },
