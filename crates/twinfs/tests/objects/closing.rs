@@ -57,7 +57,7 @@ faces! {
             let scratch = scratch();
             let connector = go!(objects::FileConnector::open(&scratch.store_dir)).unwrap();
             let key = go!(connector.put("mine")).unwrap();
-            let folder = &key.filename[..2];
+            let folder: String = key.filename.chars().take(2).collect();
             let foreign = ["notes.txt", "zz/a.obj", &format!("{folder}/notes.txt")];
             for name in foreign {
                 let path = scratch.store_dir.join(name);
@@ -65,7 +65,7 @@ faces! {
                 std::fs::write(path, "not mine").unwrap();
             }
             go!(connector.close()).unwrap();
-            let mut left = vec![folder.to_owned(), "zz".into()];
+            let mut left = vec![folder, "zz".into()];
             left.extend(foreign.map(str::to_owned));
             left.sort();
             assert_eq!(scratch.names(), left);

@@ -65,7 +65,7 @@ faces! {
                     let error = go!(connector.get(&key)).unwrap_err();
                     assert_eq!(error.kind(), ErrorKind::Io, "{what} of {len}");
                     assert!(error.path().unwrap().contains(&key.filename) && error.message().is_some(), "{error}");
-                    assert_eq!(kind(go!(connector.get_batch(&[key.clone()]))), Some(ErrorKind::Io), "{what}");
+                    assert_eq!(kind(go!(connector.get_batch(std::slice::from_ref(&key)))), Some(ErrorKind::Io), "{what}");
                     match go!(connector.find(&key, 1000)) {
                         Ok(Some(objects::Found::Large(mut reader))) => {
                             let mut read = vec![0; 1_000_000];
@@ -102,7 +102,7 @@ faces! {
                 assert_eq!(go!(connector.get(&key)).unwrap(), None, "{name}");
                 assert!(!go!(connector.exists(&key)).unwrap(), "{name}");
                 assert!(go!(connector.find(&key, 1)).unwrap().is_none(), "{name}");
-                assert_eq!(go!(connector.get_batch(&[key.clone()])).unwrap(), [None], "{name}");
+                assert_eq!(go!(connector.get_batch(std::slice::from_ref(&key))).unwrap(), [None], "{name}");
                 assert_eq!(kind(go!(connector.set(&key, "x"))), Some(ErrorKind::InvalidPath), "{name}");
                 go!(connector.evict(&key)).unwrap();
             }
@@ -205,7 +205,9 @@ fn objects_over_2_gib_are_whole() {
     for block in object.chunks_mut(1 << 20) {
         block[0] = 1;
     }
-    object.last_mut().map(|last| *last = 9);
+    if let Some(last) = object.last_mut() {
+        *last = 9;
+    }
     let key = connector.put(&object).unwrap();
     assert!(connector.get(&key).unwrap().unwrap() == object, "it is another");
     let file = scratch.files().pop().unwrap();

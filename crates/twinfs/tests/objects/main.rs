@@ -1,7 +1,7 @@
 //! Connectors of objects: the same on both faces, over a directory, a store on disk and memory.
 
 #![cfg(all(test, feature = "objects"))]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests")]
 
 use std::path::PathBuf;
 
