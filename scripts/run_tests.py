@@ -274,6 +274,8 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, help="for all together (60; with --soak no limit)")
     options = parser.parse_args()
     os.chdir(ROOT)
+    # A shell that starts this in the background has Ctrl-C ignored, which all tests would inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
     runners = list(registered(options.soak))
