@@ -109,6 +109,11 @@ impl Connections {
         Self { origin: url.origin().ascii_serialization().into(), held: Mutex::new(Held::Fresh) }
     }
 
+    /// Connections to the same origin, for what has to be done though these are closed.
+    pub(crate) fn again(&self) -> Self {
+        Self { origin: self.origin.clone(), held: Mutex::new(Held::Fresh) }
+    }
+
     fn held<T>(&self, body: impl FnOnce(&mut Held) -> T) -> T {
         let _section = fork::section();
         body(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner))

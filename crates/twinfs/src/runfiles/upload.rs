@@ -333,7 +333,8 @@ impl Drop for Open {
     fn drop(&mut self) {
         let ids = self.with(std::mem::take);
         if !ids.is_empty() {
-            let wire = Arc::clone(&self.wire);
+            // The client may be closed before the server has heard of it.
+            let wire = self.wire.again();
             net::detach(async move { cancel(&wire, ids).await });
         }
     }

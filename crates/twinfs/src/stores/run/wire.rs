@@ -158,6 +158,17 @@ impl Wire {
         })
     }
 
+    /// The same run at the same server, for cleaning up after a client that is closed.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            base: self.base.clone(),
+            run: self.run.clone(),
+            cookie: self.cookie.clone(),
+            is_ours: AtomicBool::new(self.is_ours.load(Ordering::Relaxed)),
+            connections: self.connections.again(),
+        }
+    }
+
     fn request(&self, method: Method, url: &str) -> Result<RequestBuilder> {
         let request = self.connections.client()?.request(method, url);
         Ok(match &self.cookie {
