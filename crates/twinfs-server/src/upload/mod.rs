@@ -152,7 +152,6 @@ impl Uploads {
 
     async fn start_now(&self, owner: &Arc<str>, announced: u64) -> Result<Uuid, UploadError> {
         self.usage.open_session(owner)?;
-        // Ids in the order of time keep what is written together in the database together, too.
         let (id, now) = (Uuid::new_v4(), now_millis());
         let row = SessionRow {
             id,
