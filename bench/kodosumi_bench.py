@@ -372,8 +372,8 @@ def main() -> None:
                 outcomes[workload] = start(pairs, sizes, runner)
                 continue
             # Nothing with many files in it is removed before the end. An ext4 without a journal
-            # makes a new file only after looking at every inode of its group that was freed in the last
-            # minutes: what one contender left would be what the next one pays for.
+            # makes a new file only after looking at every inode of its group that was freed in the
+            # last minutes: what one contender left would be what the next one pays for.
             outcomes[workload] = contest(workload, pairs, sizes, folder, runner)
     print(json.dumps({"versions": versions(), "workloads": outcomes}, indent=2))
 
