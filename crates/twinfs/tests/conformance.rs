@@ -23,6 +23,8 @@ enum Under {
     Durable,
     /// A file system in memory, without durability.
     Tmpfs,
+    /// The same, with all of it.
+    DurableTmpfs,
 }
 
 /// A fresh store, and the directory that goes with it.
@@ -32,6 +34,7 @@ fn open(under: Under) -> (AnyStore, Option<TempDir>) {
         Under::Disk => (PathBuf::from(env!("CARGO_TARGET_TMPDIR")), Durability::None),
         Under::Durable => (PathBuf::from(env!("CARGO_TARGET_TMPDIR")), Durability::Full),
         Under::Tmpfs => (PathBuf::from("/dev/shm"), Durability::None),
+        Under::DurableTmpfs => (PathBuf::from("/dev/shm"), Durability::Full),
     };
     let dir = tempfile::tempdir_in(parent).unwrap();
     let store = LocalStore::open(dir.path(), LocalOptions { durability, ..LocalOptions::default() }).unwrap();
@@ -65,18 +68,22 @@ fn tokio_threads() -> tokio::runtime::Runtime {
 }
 
 #[rstest]
-fn the_sync_face(#[values(Under::Memory, Under::Disk, Under::Durable, Under::Tmpfs)] under: Under) {
+fn the_sync_face(
+    #[values(Under::Memory, Under::Disk, Under::Durable, Under::Tmpfs, Under::DurableTmpfs)] under: Under,
+) {
     sync(under).assert_all();
 }
 
 #[rstest]
-fn the_sync_face_inside_a_runtime(#[values(Under::Memory, Under::Disk, Under::Tmpfs)] under: Under) {
+fn the_sync_face_inside_a_runtime(
+    #[values(Under::Memory, Under::Disk, Under::Durable, Under::Tmpfs, Under::DurableTmpfs)] under: Under,
+) {
     tokio_threads().block_on(async { sync(under) }).assert_all();
 }
 
 #[rstest]
 fn the_async_face_on_threads(
-    #[values(Under::Memory, Under::Disk, Under::Durable, Under::Tmpfs)] under: Under,
+    #[values(Under::Memory, Under::Disk, Under::Durable, Under::Tmpfs, Under::DurableTmpfs)] under: Under,
 ) {
     // Spawned, so that the futures of every trial must be `Send`.
     let runtime = tokio_threads();
@@ -84,7 +91,9 @@ fn the_async_face_on_threads(
 }
 
 #[rstest]
-fn the_async_face_on_one_thread(#[values(Under::Memory, Under::Disk, Under::Tmpfs)] under: Under) {
+fn the_async_face_on_one_thread(
+    #[values(Under::Memory, Under::Disk, Under::Durable, Under::Tmpfs, Under::DurableTmpfs)] under: Under,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(asynchronous(under)).assert_all();
 }
