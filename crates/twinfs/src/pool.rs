@@ -372,8 +372,8 @@ pub fn for_each(count: usize, grain: usize, body: impl Fn(usize) + Send + Sync +
     spread(count, grain, parallelism(), body);
 }
 
-/// As [`for_each_borrowed`], for a body that mostly sits in [`waiting`]: more of them side by side than
-/// there are cores.
+/// As [`for_each`], for a body that borrows and mostly sits in [`waiting`]: more of them side by side than
+/// there are cores. `false` if it panicked.
 pub(crate) fn for_each_waiting(count: usize, body: &(dyn Fn(usize) + Sync)) -> bool {
     spread_borrowed(count, 1, WAITING_SIDE_BY_SIDE, body)
 }
@@ -405,6 +405,7 @@ fn spread(count: usize, grain: usize, width: usize, body: impl Fn(usize) + Send 
 }
 
 /// As [`for_each`], for a body that borrows; `false` if it panicked.
+#[cfg(feature = "objects")]
 pub(crate) fn for_each_borrowed(count: usize, grain: usize, body: &(dyn Fn(usize) + Sync)) -> bool {
     spread_borrowed(count, grain, parallelism(), body)
 }
