@@ -109,11 +109,15 @@ impl Inner {
         let id = lifetime.new_id()?;
         let mode = ContentMode::new(self.options.file_mode, None);
         for _ in 0..MAX_VANISHED {
-            match sys::mkdir_at(self.root.dir(), STAGED_DIR, 0o700) {
-                Ok(()) | Err(Errno::EXIST) => {}
-                Err(errno) => return Err(fail(errno)),
-            }
-            let made = self.staged_dir().and_then(|dir| {
+            // It is there as long as any upload is.
+            let opened = match self.staged_dir() {
+                Err(Errno::NOENT) => match sys::mkdir_at(self.root.dir(), STAGED_DIR, 0o700) {
+                    Ok(()) | Err(Errno::EXIST) => self.staged_dir(),
+                    Err(errno) => return Err(fail(errno)),
+                },
+                opened => opened,
+            };
+            let made = opened.and_then(|dir| {
                 self.sweep_now_and_then(&dir, lifetime.created);
                 let flags =
                     OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
