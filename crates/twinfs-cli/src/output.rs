@@ -6,7 +6,8 @@ use std::panic::PanicHookInfo;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use twinfs::{EntryKind, Error, ErrorKind};
 
 use crate::exit::{self, Code};
@@ -98,8 +99,9 @@ impl Output {
     }
 
     /// Writes one JSON value on a line of its own to standard output.
-    pub(crate) fn value(&mut self, value: &Value) -> Result<()> {
-        self.line(value)
+    pub(crate) fn value(&mut self, value: &impl Serialize) -> Result<()> {
+        serde_json::to_writer(&mut self.stdout, value).map_err(|error| unwritten(error.into()))?;
+        self.bytes(b"\n")
     }
 
     /// Sends what is buffered on its way.

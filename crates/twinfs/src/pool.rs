@@ -4,10 +4,12 @@
 //! A job ends in a completion callback. [`run`] makes a future of one; the Python binding pushes to
 //! its own queue instead.
 //!
-//! The pool keeps as many workers as there are cores. An overseer adds more, up to a cap, while
-//! jobs wait and none was taken for a millisecond: workers that sit in `fsync` or on a hung mount
-//! must not stop the others. Workers beyond the cores leave when idle.
+//! The pool keeps as many workers as there are cores. A worker that is about to wait for the disk says
+//! so ([`waiting`]), and another one takes its place at once; so a disk gets as many syncs side by side as
+//! it can join. An overseer adds more, up to the same cap, while jobs wait and none was taken for a
+//! millisecond: workers on a hung mount must not stop the others. Workers beyond the cores leave when idle.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,6 +27,9 @@ use crate::fork;
 const MAX_WORKERS: usize = 64;
 /// How long the queue may stand still before a worker is added.
 const STALL: Duration = Duration::from_millis(1);
+/// How many jobs that mostly wait for the disk one caller has under way at a time: fewer than there may be
+/// workers, so that others get some.
+const WAITING_SIDE_BY_SIDE: usize = 32;
 /// How long a worker beyond the cores stays idle.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -45,6 +50,8 @@ struct State {
     idle: usize,
     /// Workers that were woken and have not run yet.
     woken: usize,
+    /// Workers inside [`waiting`]: they need no core.
+    waiting: usize,
     /// Jobs taken so far; standing still means stalled.
     taken: u64,
     overseer: Overseer,
@@ -114,8 +121,12 @@ impl Pool {
 
     fn submit(&'static self, job: Job) -> Result<()> {
         let mut state = self.lock();
-        if state.idle == 0 && state.workers < self.cores {
-            self.spawn_worker(&mut state)?;
+        if state.idle == 0
+            && self.has_room(&state)
+            && let Err(error) = self.spawn_worker(&mut state)
+            && state.workers < self.cores
+        {
+            return Err(error);
         }
         state.queue.push_back(job);
         if state.idle > 0 {
@@ -139,6 +150,21 @@ impl Pool {
         Ok(())
     }
 
+    /// Whether another worker would have a core to run on.
+    fn has_room(&self, state: &State) -> bool {
+        state.workers - state.waiting < self.cores && state.workers < MAX_WORKERS
+    }
+
+    /// A worker begins to wait: if a job waits for one, another worker takes it.
+    fn begin_waiting(&'static self) {
+        let mut state = self.lock();
+        state.waiting += 1;
+        if state.queue.len() > state.woken && state.idle == 0 && self.has_room(&state) {
+            // Without another worker the job waits for this one.
+            let _ = self.spawn_worker(&mut state);
+        }
+    }
+
     fn spawn_worker(&'static self, state: &mut State) -> Result<()> {
         spawn_thread("twinfs-worker", move || self.work())?;
         state.workers += 1;
@@ -146,6 +172,7 @@ impl Pool {
     }
 
     fn work(&self) {
+        IS_WORKER.set(true);
         let mut state = self.lock();
         loop {
             while let Some(job) = state.queue.pop_front() {
@@ -197,6 +224,31 @@ impl Pool {
             }
         }
     }
+}
+
+thread_local! {
+    /// Whether this thread is a worker that another one may take the place of.
+    static IS_WORKER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs what waits for the disk and needs no core meanwhile, an `fsync` say. On a worker, another one
+/// takes its place until it is done; anywhere else it is just run.
+pub(crate) fn waiting<T>(body: impl FnOnce() -> T) -> T {
+    struct Waiting(&'static Pool);
+    impl Drop for Waiting {
+        fn drop(&mut self) {
+            self.0.lock().waiting -= 1;
+            IS_WORKER.set(true);
+        }
+    }
+
+    // Taken, so that what waits inside what waits is not counted twice.
+    let _waiting = IS_WORKER.take().then(|| {
+        let pool = pool();
+        pool.begin_waiting();
+        Waiting(pool)
+    });
+    body()
 }
 
 fn spawn_thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
@@ -317,9 +369,19 @@ impl<T> Drop for Task<T> {
 /// The calling thread takes part, so it ends even where no worker is free; it never waits for a
 /// job that has not started.
 pub fn for_each(count: usize, grain: usize, body: impl Fn(usize) + Send + Sync + 'static) {
+    spread(count, grain, parallelism(), body);
+}
+
+/// As [`for_each`], for a body that borrows and mostly sits in [`waiting`]: more of them side by side than
+/// there are cores. `false` if it panicked.
+pub(crate) fn for_each_waiting(count: usize, body: &(dyn Fn(usize) + Sync)) -> bool {
+    spread_borrowed(count, 1, WAITING_SIDE_BY_SIDE, body)
+}
+
+fn spread(count: usize, grain: usize, width: usize, body: impl Fn(usize) + Send + Sync + 'static) {
     let grain = grain.max(1);
     let runs = count.div_ceil(grain);
-    let helpers = parallelism().saturating_sub(1).min(runs.saturating_sub(1));
+    let helpers = width.saturating_sub(1).min(runs.saturating_sub(1));
     let crew = Arc::new(Crew {
         next: AtomicUsize::new(0),
         working: Mutex::new(0),
@@ -334,14 +396,21 @@ pub fn for_each(count: usize, grain: usize, body: impl Fn(usize) + Send + Sync +
         let _ = submit(move || crew.help());
     }
     crew.take_runs();
-    let mut working = crew.working.lock().unwrap_or_else(PoisonError::into_inner);
-    while *working > 0 {
-        working = crew.done.wait(working).unwrap_or_else(PoisonError::into_inner);
-    }
+    waiting(|| {
+        let mut working = crew.working.lock().unwrap_or_else(PoisonError::into_inner);
+        while *working > 0 {
+            working = crew.done.wait(working).unwrap_or_else(PoisonError::into_inner);
+        }
+    });
 }
 
 /// As [`for_each`], for a body that borrows; `false` if it panicked.
+#[cfg(feature = "objects")]
 pub(crate) fn for_each_borrowed(count: usize, grain: usize, body: &(dyn Fn(usize) + Sync)) -> bool {
+    spread_borrowed(count, grain, parallelism(), body)
+}
+
+fn spread_borrowed(count: usize, grain: usize, width: usize, body: &(dyn Fn(usize) + Sync)) -> bool {
     struct Body(*const (dyn Fn(usize) + Sync));
     // SAFETY: the pointer is to something that may be called from any thread.
     unsafe impl Send for Body {}
@@ -360,8 +429,8 @@ pub(crate) fn for_each_borrowed(count: usize, grain: usize, body: &(dyn Fn(usize
     let body: &'static (dyn Fn(usize) + Sync) = unsafe { std::mem::transmute(body) };
     let (body, panicked) = (Body(body), Arc::new(AtomicBool::new(false)));
     let seen = Arc::clone(&panicked);
-    for_each(count, grain, move |index| {
-        // SAFETY: `for_each` returns when all indices are done, also where the body panics, since that
+    spread(count, grain, width, move |index| {
+        // SAFETY: `spread` returns when all indices are done, also where the body panics, since that
         // is caught here; a helper that starts later finds no index left and calls nothing.
         let called = catch_unwind(AssertUnwindSafe(|| unsafe { body.call(index) }));
         if called.is_err() {
@@ -468,6 +537,24 @@ mod tests {
                 thread::yield_now();
             }
         }
+    }
+
+    #[test]
+    fn jobs_that_wait_run_side_by_side_beyond_the_cores() {
+        let side_by_side = 2 * parallelism();
+        let here = AtomicUsize::new(0);
+        let deadline = std::time::Instant::now() + Duration::from_secs(30);
+        for_each_waiting(side_by_side, &|_| {
+            waiting(|| {
+                here.fetch_add(1, Ordering::AcqRel);
+                // Each ends only once all have begun.
+                while here.load(Ordering::Acquire) < side_by_side {
+                    assert!(std::time::Instant::now() < deadline, "one stands in another's way");
+                    thread::yield_now();
+                }
+            });
+        });
+        assert_eq!(here.load(Ordering::Acquire), side_by_side);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `twinfs ls`: what is in a directory.
 
-use serde_json::json;
+use serde::Serialize;
 use twinfs::{Depth, Entry, EntryKind, FsPath, ListOptions};
 
 use crate::args::Ls;
@@ -10,6 +10,19 @@ use crate::target::{Place, places};
 
 /// Entries taken from a listing at a time.
 const PAGE: usize = 1000;
+
+/// An entry as JSON; keys in order, as in all output.
+#[derive(Serialize)]
+struct Shown {
+    modified: Option<String>,
+    name: String,
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw_name: Option<String>,
+    size: Option<u64>,
+    #[serde(rename = "type")]
+    kind: &'static str,
+}
 
 pub(crate) fn run(session: &mut Session, args: &Ls) -> Result<()> {
     let places = places(&args.locations)?;
@@ -47,17 +60,14 @@ fn show(session: &mut Session, args: &Ls, place: &Place, entry: &Entry) -> Resul
     let modified = entry.metadata.as_ref().and_then(|metadata| metadata.modified).map(output::time);
     let is_file = entry.kind == EntryKind::File;
     if session.out.is_json() {
-        let mut value = json!({
-            "path": place.show(&entry.path),
-            "name": name(&place.path, entry),
-            "type": output::kind(entry.kind),
-            "size": entry.len().filter(|_| is_file),
-            "modified": modified,
+        return session.out.value(&Shown {
+            modified,
+            name: name(&place.path, entry),
+            path: place.show(&entry.path),
+            raw_name: entry.raw_name.as_ref().map(|raw| raw.escape_ascii().to_string()),
+            size: entry.len().filter(|_| is_file),
+            kind: output::kind(entry.kind),
         });
-        if let Some(raw) = &entry.raw_name {
-            value["raw_name"] = raw.escape_ascii().to_string().into();
-        }
-        return session.out.value(&value);
     }
     let mut name = name(&place.path, entry);
     if name.is_empty() {

@@ -31,7 +31,7 @@ impl FromRequestParts<Arc<App>> for User {
         let invalid = || ApiError::not_authorized("Invalid token");
         let subject = app.tokens.verify(&credential).ok_or_else(invalid)?;
         // The subject becomes a folder's name.
-        if is_component(&subject) { Ok(Self(subject.into())) } else { Err(invalid()) }
+        if is_component(&subject) { Ok(Self(subject)) } else { Err(invalid()) }
     }
 }
 

@@ -1,11 +1,16 @@
 //! Tokens: JSON Web Tokens signed with HS256, as Kodosumi makes them.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
+
+/// How many checked tokens are remembered, at most.
+const KNOWN: usize = 1024;
 
 /// Makes and checks the tokens of one secret.
 ///
@@ -22,6 +27,8 @@ pub struct Tokens {
     signing: EncodingKey,
     verifying: DecodingKey,
     validation: Validation,
+    /// Tokens whose signature was checked: a client sends one with each of its requests.
+    known: Mutex<HashMap<Box<str>, Verified>>,
 }
 
 #[derive(Serialize)]
@@ -39,6 +46,19 @@ struct Claims {
     #[serde(default)]
     nbf: Option<Seconds>,
     sub: String,
+}
+
+/// Whose a token is, and when.
+struct Verified {
+    subject: Arc<str>,
+    expires: f64,
+    not_before: Option<f64>,
+}
+
+impl Verified {
+    fn holds(&self, now: f64) -> bool {
+        self.expires > now && self.not_before.is_none_or(|nbf| nbf <= now)
+    }
 }
 
 /// Seconds of the Unix epoch: a number, or text that is one, as Kodosumi's server takes it.
@@ -75,6 +95,7 @@ impl Tokens {
             signing: EncodingKey::from_secret(secret),
             verifying: DecodingKey::from_secret(secret),
             validation,
+            known: Mutex::default(),
         }
     }
 
@@ -91,11 +112,31 @@ impl Tokens {
     /// The user a token was issued for: signed with this secret, by HS256 and nothing else, with `exp`
     /// to come, `iat`, and `nbf`, where there is one, past.
     #[must_use]
-    pub fn verify(&self, token: &str) -> Option<String> {
-        let claims: Claims = jsonwebtoken::decode(token, &self.verifying, &self.validation).ok()?.claims;
+    pub fn verify(&self, token: &str) -> Option<Arc<str>> {
         let now = now();
-        let valid = claims.exp.0 > now && claims.nbf.is_none_or(|nbf| nbf.0 <= now);
-        valid.then_some(claims.sub)
+        if let Some(verified) = self.known().get(token) {
+            return verified.holds(now).then(|| Arc::clone(&verified.subject));
+        }
+        let claims: Claims = jsonwebtoken::decode(token, &self.verifying, &self.validation).ok()?.claims;
+        let not_before = claims.nbf.map(|nbf| nbf.0);
+        let verified = Verified { subject: claims.sub.into(), expires: claims.exp.0, not_before };
+        if !verified.holds(now) {
+            return None;
+        }
+        let subject = Arc::clone(&verified.subject);
+        let mut known = self.known();
+        if known.len() >= KNOWN {
+            known.retain(|_, verified| verified.expires > now);
+            if known.len() >= KNOWN {
+                known.clear();
+            }
+        }
+        known.insert(token.into(), verified);
+        Some(subject)
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<Box<str>, Verified>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -111,6 +152,21 @@ mod tests {
 
     fn signed(claims: &serde_json::Value, algorithm: Algorithm) -> String {
         jsonwebtoken::encode(&Header::new(algorithm), claims, &EncodingKey::from_secret(b"s")).unwrap()
+    }
+
+    #[test]
+    fn a_token_that_is_known_is_looked_at_again() {
+        let tokens = Tokens::new(b"s");
+        let verify = |text: &str| tokens.verify(text).is_some();
+        let over = |text: &str| tokens.known().get_mut(text).unwrap().expires = now() - 1.0;
+        let token = tokens.issue("u", Duration::from_secs(60));
+        assert!(verify(&token) && verify(&token));
+        over(&token);
+        assert!(!verify(&token), "it is over");
+        for number in 0..3 * KNOWN {
+            assert!(verify(&tokens.issue(&number.to_string(), Duration::from_secs(60))));
+            assert!(tokens.known().len() <= KNOWN);
+        }
     }
 
     #[test]

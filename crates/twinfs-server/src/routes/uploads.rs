@@ -29,8 +29,8 @@ use crate::upload::{Arrived, Outcome};
 const TWINFS_MAX_CHUNK: HeaderName = HeaderName::from_static("twinfs-max-chunk");
 /// The body of a request that names one upload.
 const MAX_BODY: usize = 256 * 1024;
-/// Completions of one batch under way at a time; their syncs share commits of the disk's journal.
-const AT_ONCE: usize = 32;
+/// Completions of one batch under way at a time: as many as the store is given to publish together.
+const AT_ONCE: usize = 256;
 
 /// `{"error": ...}` in a 201: real clients look for it there.
 #[derive(Serialize)]

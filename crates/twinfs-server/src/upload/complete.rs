@@ -16,6 +16,9 @@ use crate::metadata::Change;
 /// Bytes copied at a time where chunks have to be joined.
 const BLOCK: u64 = 1024 * 1024;
 
+/// From this length on a file is brought to the disk before it joins a group.
+const LARGE: u64 = 4 * 1024 * 1024;
+
 /// How a completion ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -131,7 +134,7 @@ impl Uploads {
             (None, _) => self.joined(session, claim, total).await?,
         };
         let done = match target {
-            Some(target) => self.fs.publish(&whole, target, &options).await.map(drop),
+            Some(target) => self.publish(session, &whole, target).await,
             None => self.flush(&whole).await,
         };
         if let Err(error) = done {
@@ -147,6 +150,14 @@ impl Uploads {
             Some(_) => Whole::Published { spent },
             None => Whole::Waiting { file: whole, is_fresh, spent },
         })
+    }
+
+    /// Publishes in one group with others; none of them is to wait for the bytes of a large one.
+    async fn publish(&self, session: &Session, whole: &StagedId, target: &FsPath) -> twinfs::Result<()> {
+        if session.bytes() > LARGE {
+            self.flush(whole).await?;
+        }
+        self.publisher.publish(whole.clone(), target.clone()).await
     }
 
     async fn flush(&self, staged: &StagedId) -> twinfs::Result<()> {

@@ -6,6 +6,7 @@
 pub(crate) mod assembly;
 mod complete;
 mod numbers;
+mod publishing;
 mod recover;
 mod session;
 mod sweep;
@@ -21,7 +22,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit};
 use tokio_util::task::TaskTracker;
-use twinfs::{AsyncStore, Durability, ErrorKind, Fs, StageOptions, StagedId};
+use twinfs::{AsyncStore, Durability, ErrorKind, Fs, StageOptions, StagedId, StagedTarget, WriteOptions};
 use uuid::Uuid;
 
 use crate::config::Limits;
@@ -29,6 +30,7 @@ use crate::metadata::journal::Journal;
 use crate::metadata::{Change, MetadataError, SessionRow, now_millis};
 use assembly::{Assembly, Chunk, Place};
 pub(crate) use complete::Outcome;
+use publishing::Publisher;
 use session::{Arrival, Session};
 use usage::{OverLimit, Usage};
 
@@ -98,6 +100,7 @@ pub(crate) struct Status {
 pub(crate) struct Uploads {
     fs: Fs,
     journal: Journal,
+    publisher: Publisher,
     sessions: Mutex<HashMap<Uuid, Arc<Session>>>,
     /// The staged uploads of whole files under way, which no session knows.
     whole_files: Mutex<HashSet<StagedId>>,
@@ -109,8 +112,11 @@ pub(crate) struct Uploads {
 }
 
 impl Uploads {
+    /// On the runtime whose task publishes.
     pub(crate) fn new(fs: Fs, journal: Journal, durability: Durability, limits: Limits) -> Arc<Self> {
+        let options = WriteOptions { durability: promised(&fs, durability), ..WriteOptions::default() };
         Arc::new(Self {
+            publisher: Publisher::start(fs.clone(), options),
             fs,
             journal,
             sessions: Mutex::default(),
@@ -247,11 +253,11 @@ impl Uploads {
         now: i64,
     ) -> Result<(), UploadError> {
         let len = data.len() as u64;
-        let (staged, offset) = match place {
-            Place::File(offset) => (self.staged(&session.file).await?, offset),
-            Place::Aside(offset) => (self.staged(&session.aside).await?, offset),
+        let (cell, offset) = match place {
+            Place::File(offset) => (&session.file, offset),
+            Place::Aside(offset) => (&session.aside, offset),
         };
-        self.fs.reopen(staged).await?.write_at(offset, data).await?;
+        self.write_staged(cell, offset, data).await?;
         let text = |staged: Option<&StagedId>| staged.map(|staged| staged.as_str().to_owned());
         let record = Change::Record {
             session: session.id,
@@ -265,13 +271,30 @@ impl Uploads {
         Ok(())
     }
 
-    async fn staged<'a>(&self, cell: &'a OnceCell<StagedId>) -> Result<&'a StagedId, UploadError> {
-        Ok(cell.get_or_try_init(|| self.stage()).await?)
+    /// Writes into the staged upload of a session; the first chunk makes it.
+    async fn write_staged(&self, cell: &OnceCell<StagedId>, offset: u64, data: Bytes) -> twinfs::Result<()> {
+        let mut written = false;
+        let first = || {
+            written = true;
+            let new = StagedTarget::New(self.stage_options());
+            let data = data.clone();
+            async move { self.fs.write_staged(&new, offset, data).await }
+        };
+        let staged = cell.get_or_try_init(first).await?;
+        if !written {
+            self.fs.write_staged(&StagedTarget::Known(staged.clone()), offset, data).await?;
+        }
+        Ok(())
     }
 
-    /// A new staged upload, kept for longer than any session may last.
+    /// A new staged upload.
     async fn stage(&self) -> twinfs::Result<StagedId> {
-        self.fs.stage(&StageOptions { keep: self.keep() }).await
+        self.fs.stage(&self.stage_options()).await
+    }
+
+    /// Staged uploads are kept for longer than any session may last.
+    fn stage_options(&self) -> StageOptions {
+        StageOptions { keep: self.keep() }
     }
 
     /// How long the store is to keep a staged upload.
@@ -340,7 +363,7 @@ impl Uploads {
 
     /// What completions, whole-file writes and removals promise, as far as the store can.
     pub(crate) fn durability(&self) -> Option<Durability> {
-        self.fs.store().capabilities().durable.then_some(self.durability)
+        promised(&self.fs, self.durability)
     }
 
     /// Waits for all work that outlived its client, then closes the way to the database.
@@ -348,6 +371,10 @@ impl Uploads {
         self.tasks.close();
         self.tasks.wait().await;
     }
+}
+
+fn promised(fs: &Fs, durability: Durability) -> Option<Durability> {
+    fs.store().capabilities().durable.then_some(durability)
 }
 
 #[cfg(test)]

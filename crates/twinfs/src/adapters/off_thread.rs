@@ -11,8 +11,8 @@ use crate::pool;
 use crate::store::verbs::{Hop, for_each_file_verb, for_each_store_verb};
 use crate::store::{
     AsyncFile, AsyncLister, AsyncStore, BlockingFile, BlockingLister, BlockingStore, Capabilities,
-    CreateDirOptions, Data, Entry, ListOptions, Metadata, MoveOptions, OpenOptions, ReadOptions,
-    RemoveOptions, StageOptions, Staged, StagedId, StatOptions, WriteItem, WriteOptions,
+    CreateDirOptions, Data, Entry, ListOptions, Metadata, MoveOptions, OpenOptions, PublishItem, ReadOptions,
+    RemoveOptions, StageOptions, Staged, StagedId, StagedTarget, StatOptions, WriteItem, WriteOptions,
 };
 use crate::turn::{self, Over};
 
@@ -148,6 +148,9 @@ pub struct OffThreadFile(Arc<dyn BlockingFile>);
 macro_rules! attempt_file {
     ($file:expr, read_bytes($offset:expr, $len:expr)) => {
         Attempted::new(|| try_read_bytes(&*$file, $offset, $len))
+    };
+    ($file:expr, metadata()) => {
+        Attempted::new(|| $file.try_metadata())
     };
     ($file:expr, $name:ident $arguments:tt) => {
         Attempted::Hop(None)

@@ -15,8 +15,8 @@ use crate::path::FsPath;
 use crate::store::verbs::{for_each_file_verb, for_each_store_verb};
 use crate::store::{
     AsyncFile, AsyncLister, AsyncStore, Capabilities, CreateDirOptions, Data, Entry, Immediate, ListOptions,
-    Metadata, MoveOptions, OpenOptions, ReadOptions, RemoveOptions, StageOptions, Staged, StagedId,
-    StatOptions, WriteItem, WriteOptions,
+    Metadata, MoveOptions, OpenOptions, PublishItem, ReadOptions, RemoveOptions, StageOptions, Staged,
+    StagedId, StagedTarget, StatOptions, WriteItem, WriteOptions,
 };
 
 struct Unpark {

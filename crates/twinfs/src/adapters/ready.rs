@@ -13,8 +13,9 @@ use crate::path::FsPath;
 use crate::store::verbs::{for_each_file_verb, for_each_store_verb};
 use crate::store::{
     AsyncFile, AsyncLister, AsyncStore, BlockingFile, BlockingLister, BlockingStore, Capabilities,
-    CreateDirOptions, Data, Entry, Immediate, ListOptions, Metadata, MoveOptions, OpenOptions, ReadOptions,
-    RemoveOptions, StageOptions, Staged, StagedId, StatOptions, WriteItem, WriteOptions,
+    CreateDirOptions, Data, Entry, Immediate, ListOptions, Metadata, MoveOptions, OpenOptions, PublishItem,
+    ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StagedTarget, StatOptions, WriteItem,
+    WriteOptions,
 };
 
 /// Runs a future that is ready at the first poll; no runtime, no thread, no allocation.

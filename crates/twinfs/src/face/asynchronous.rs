@@ -19,8 +19,8 @@ use crate::opaque::opaque_debug;
 use crate::path::{FsPath, IntoFsPath};
 use crate::store::{
     AsyncFile, AsyncStore, ByteRange, CreateDirOptions, Data, Depth, DynStore, Entry, ListOptions, Metadata,
-    Mode, MoveOptions, OpenOptions, ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StatOptions,
-    WriteItem, WriteOptions,
+    Mode, MoveOptions, OpenOptions, PublishItem, ReadOptions, RemoveOptions, StageOptions, Staged, StagedId,
+    StagedTarget, StatOptions, WriteItem, WriteOptions,
 };
 
 /// A file system on the async face: any store, any executor.

@@ -21,8 +21,8 @@ use crate::opaque::opaque_debug;
 use crate::path::{FsPath, IntoFsPath};
 use crate::store::{
     AsyncFile, ByteRange, CreateDirOptions, Data, Depth, DynStore, Entry, Immediate, ListOptions, Metadata,
-    Mode, MoveOptions, OpenOptions, ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StatOptions,
-    SyncFace, WriteItem, WriteOptions,
+    Mode, MoveOptions, OpenOptions, PublishItem, ReadOptions, RemoveOptions, StageOptions, Staged, StagedId,
+    StagedTarget, StatOptions, SyncFace, WriteItem, WriteOptions,
 };
 
 /// A file system on the sync face.

@@ -361,6 +361,19 @@ macro_rules! fs_methods {
                 verbs::stage(store, options).await
             }
 
+            /// Writes all of the data at an offset of a staged upload, a new one or one that is there, in one
+            /// call; gives its id. A gap before it reads as zeros. Where it fails, nothing is left of a new one.
+            ///
+            /// Cancelled, a new one may be left; it is swept when its time is over.
+            ///
+            /// # Errors
+            /// `NotFound` where no such upload is left; `Unsupported`, `NoSpace`.
+            example ["let new = twinfs::StagedTarget::New(Default::default());\nlet id = fs.write_staged(&new, 0, \"hello\")", "?;\nfs.write_staged(&twinfs::StagedTarget::Known(id.clone()), 5, \" world\")", "?;\nfs.publish(&id, \"a.txt\", &Default::default())", "?;\nassert_eq!(fs.read(\"a.txt\")", "?, \"hello world\");"]
+            fn write_staged<'data>(target: &StagedTarget, offset: u64, data: impl Into<Data<'data>> + Send) -> StagedId = |store| {
+                let data = data.into();
+                verbs::write_staged(store, target, offset, &data).await
+            }
+
             /// Opens a staged upload for reading and writing anywhere; several handles may be open at once.
             /// Dropping one keeps the upload.
             ///
@@ -379,6 +392,17 @@ macro_rules! fs_methods {
             example ["let id = fs.stage(&Default::default())", "?;\nfs.publish(&id, \"empty\", &Default::default())", "?;"]
             fn publish(id: &StagedId, path: impl IntoFsPath, options: &WriteOptions) -> Metadata = |store| {
                 verbs::publish(store, id, &checked(path, Operation::Publish)?, options).await
+            }
+
+            /// As [`publish`](Self::publish), for many in one call: each whole by itself, and all of them as
+            /// durable as asked when this returns; results in the order of the items. Of items with one path the
+            /// last that succeeds is there in the end.
+            ///
+            /// # Errors
+            /// Each result has its own; the call fails only where none could be tried.
+            example ["let id = fs.stage(&Default::default())", "?;\nlet item = twinfs::PublishItem { id, path: twinfs::FsPath::new(\"empty\")? };\nlet published = fs.publish_many(&[item], &Default::default())", "?;\nassert!(published.iter().all(Result::is_ok));"]
+            fn publish_many(items: &[PublishItem], options: &WriteOptions) -> Vec<Result<Metadata>> = |store| {
+                verbs::publish_many(store, items, options).await
             }
 
             /// Removes a staged upload.

@@ -11,8 +11,8 @@ use crate::path::FsPath;
 use crate::store::verbs::{for_each_file_verb, for_each_store_verb};
 use crate::store::{
     AsyncFile, AsyncLister, AsyncStore, Capabilities, CreateDirOptions, Data, Entry, Immediate, ListOptions,
-    Metadata, MoveOptions, OpenOptions, ReadOptions, RemoveOptions, StageOptions, Staged, StagedId,
-    StatOptions, WriteItem, WriteOptions,
+    Metadata, MoveOptions, OpenOptions, PublishItem, ReadOptions, RemoveOptions, StageOptions, Staged,
+    StagedId, StagedTarget, StatOptions, WriteItem, WriteOptions,
 };
 
 /// One call of a store, file or listing, as a layer sees it.
@@ -134,6 +134,12 @@ macro_rules! operation_of {
         Operation::Stage
     };
     (publish) => {
+        Operation::Publish
+    };
+    (write_staged) => {
+        Operation::Write
+    };
+    (publish_many) => {
         Operation::Publish
     };
     (discard) => {

@@ -7,7 +7,8 @@ use crate::error::{ErrorContext, ErrorKind, Operation, Result};
 use crate::path::FsPath;
 use crate::store::{
     AsyncStore, CreateDirOptions, Data, Existing, ListOptions, Metadata, MoveOptions, OpenOptions, Parents,
-    ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StatOptions, WriteItem, WriteOptions,
+    PublishItem, ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StagedTarget, StatOptions,
+    WriteItem, WriteOptions,
 };
 
 /// Adds operation, path and store to an error.
@@ -200,6 +201,16 @@ pub(crate) async fn stage<S: AsyncStore>(store: &S, options: &StageOptions) -> R
     store.stage(options).await.during(Operation::Stage)
 }
 
+pub(crate) async fn write_staged<S: AsyncStore>(
+    store: &S,
+    target: &StagedTarget,
+    offset: u64,
+    data: &Data<'_>,
+) -> Result<StagedId> {
+    check_staged(store).during(Operation::Write)?;
+    store.write_staged(target, &offset, data).await.during(Operation::Write)
+}
+
 pub(crate) async fn reopen<S: AsyncStore>(store: &S, id: &StagedId) -> Result<S::File> {
     check_staged(store).during(Operation::Reopen)?;
     store.reopen(id).await.during(Operation::Reopen)
@@ -214,6 +225,17 @@ pub(crate) async fn publish<S: AsyncStore>(
     at!(store, Publish, path, check_staged(store))?;
     at!(store, Publish, path, check::write(store.capabilities(), options))?;
     at!(store, Publish, path, store.publish(id, path, options).await)
+}
+
+pub(crate) async fn publish_many<S: AsyncStore>(
+    store: &S,
+    items: &[PublishItem],
+    options: &WriteOptions,
+) -> Result<Vec<Result<Metadata>>> {
+    check_staged(store).during(Operation::Publish)?;
+    check::write(store.capabilities(), options).during(Operation::Publish)?;
+    let results = store.publish_many(items, options).await.during(Operation::Publish)?;
+    Ok(items.iter().zip(results).map(|(item, result)| at!(store, Publish, &item.path, result)).collect())
 }
 
 pub(crate) async fn discard<S: AsyncStore>(store: &S, id: &StagedId) -> Result<()> {

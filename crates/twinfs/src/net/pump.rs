@@ -52,6 +52,11 @@ impl<T: Send + 'static> Pump<T> {
         Poll::Ready(ended.err().map(Err))
     }
 
+    /// The next item, if it is there by now.
+    pub(crate) fn ready(&mut self) -> Option<T> {
+        self.items.is_here().then(|| self.items.try_recv().ok()).flatten()
+    }
+
     /// The next item; `None` at the end.
     pub(crate) async fn next(&mut self) -> Option<Result<T>> {
         std::future::poll_fn(|context| self.poll_next(context)).await

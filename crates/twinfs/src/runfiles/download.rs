@@ -1,10 +1,11 @@
 //! Downloading files of a run into a fresh local folder.
 
+use std::collections::{HashSet, VecDeque};
 use std::fs::{self, File};
 use std::io::{ErrorKind as IoErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,8 +30,9 @@ const RESTARTS: u32 = 2;
 
 /// A download: the local paths in the order of the listing, each once its file is there, whole.
 ///
-/// Files are staged beside the folder and moved into it when their path is handed out, so the
-/// folder never has anything else in it.
+/// Files are staged beside the folder and moved into it when they are about to be handed out, all that are
+/// there by then in one hop; so the folder never has anything but whole files in it, and in the end only
+/// those that were handed out.
 pub(super) struct Downloader {
     session: Arc<Session>,
     path: FsPath,
@@ -47,8 +49,10 @@ enum State {
 
 struct Running {
     pump: Pump<Arrived>,
-    /// Taken from the pump and not handed out yet: a cancelled `next` loses no file.
-    arrived: Option<Arrived>,
+    /// Taken from the pump and not moved yet, for all we know: a cancelled `next` loses no file.
+    arrived: Vec<Arrived>,
+    /// In the folder, and not handed out yet.
+    placed: VecDeque<PathBuf>,
     /// Known from the first file on.
     folders: Option<Arc<Folders>>,
     /// The path that was handed out last.
@@ -63,8 +67,8 @@ struct Folders {
     folder: Option<TempDir>,
     staging: TempDir,
     handed_out: AtomicUsize,
-    /// Paths that were handed out and did not reach anybody.
-    taken_back: Mutex<Vec<PathBuf>>,
+    /// Files in the user's folder that nobody has, or knows that they have.
+    unclaimed: Mutex<HashSet<PathBuf>>,
     // Declared last, so dropped last: then the folders are gone.
     _gone: oneshot::Sender<()>,
 }
@@ -79,9 +83,25 @@ impl Folders {
             // Beside it, so that moving a file over is one rename; hidden, so that nobody takes it for one.
             staging: make(".kodosumi-")?,
             handed_out: AtomicUsize::new(0),
-            taken_back: Mutex::default(),
+            unclaimed: Mutex::default(),
             _gone: gone,
         }))
+    }
+
+    fn unclaimed(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
+        self.unclaimed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The file is the user's.
+    fn hand_out(&self, path: &PathBuf) {
+        self.unclaimed().remove(path);
+        self.handed_out.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The file did not reach the user.
+    fn take_back(&self, path: PathBuf) {
+        self.unclaimed().insert(path);
+        self.handed_out.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// Moves a whole file to where the user finds it.
@@ -89,10 +109,16 @@ impl Folders {
         // It is taken out by the drop alone.
         let folder = self.folder.as_ref().ok_or(ErrorKind::Closed)?;
         let target = folder.path().join(&arrived.target);
-        if let Some(parent) = target.parent() {
+        self.unclaimed().insert(target.clone());
+        let mut moved = fs::rename(&arrived.staged, &target);
+        if moved.is_err()
+            && let Some(parent) = target.parent()
+        {
+            // The first file of its folder.
             fs::create_dir_all(parent).map_err(Error::from_io)?;
+            moved = fs::rename(&arrived.staged, &target);
         }
-        match fs::rename(&arrived.staged, &target) {
+        match moved {
             Ok(()) => Ok(target),
             // A `next` that was cancelled had moved it already.
             Err(error) if error.kind() == IoErrorKind::NotFound && target.exists() => Ok(target),
@@ -107,7 +133,7 @@ impl Drop for Folders {
             return;
         }
         let Some(folder) = self.folder.take().map(TempDir::keep) else { return };
-        for path in std::mem::take(self.taken_back.get_mut().unwrap_or_else(PoisonError::into_inner)) {
+        for path in std::mem::take(self.unclaimed.get_mut().unwrap_or_else(PoisonError::into_inner)) {
             let _ = fs::remove_file(&path);
             // And the folders that were made for it: those with other files in them stay.
             let made_for_it = path.ancestors().skip(1).take_while(|parent| *parent != folder);
@@ -164,14 +190,13 @@ impl Downloader {
         }
         let State::Running(running) = &mut self.state else { return Ok(None) };
         running.check()?;
-        if running.arrived.is_none() {
-            running.arrived = running.pump.next().await.transpose()?;
+        if running.placed.is_empty() && !running.place().await? {
+            return Ok(None);
         }
-        let Some(arrived) = running.arrived.clone() else { return Ok(None) };
-        let folders = running.folders.get_or_insert_with(|| Arc::clone(&arrived.folders));
-        let path = pool::run(move || arrived.folders.place(&arrived)).await?;
-        folders.handed_out.fetch_add(1, Ordering::AcqRel);
-        running.arrived = None;
+        let Some(path) = running.placed.pop_front() else { return Ok(None) };
+        if let Some(folders) = &running.folders {
+            folders.hand_out(&path);
+        }
         running.last = Some(path.clone());
         Ok(Some(path))
     }
@@ -186,7 +211,7 @@ impl Downloader {
             let folders = pool::run(move || Folders::make(tell)).await?;
             fetch_all(session, wanted, &folders, meter, sink).await
         })?;
-        Ok(Running { pump, arrived: None, folders: None, last: None, gone })
+        Ok(Running { pump, arrived: Vec::new(), placed: VecDeque::new(), folders: None, last: None, gone })
     }
 
     /// Counts the path that was handed out last as not handed out.
@@ -196,8 +221,7 @@ impl Downloader {
             && let Some(path) = running.last.take()
             && let Some(folders) = &running.folders
         {
-            folders.handed_out.fetch_sub(1, Ordering::AcqRel);
-            folders.taken_back.lock().unwrap_or_else(PoisonError::into_inner).push(path);
+            folders.take_back(path);
         }
     }
 
@@ -208,6 +232,28 @@ impl Downloader {
         drop((pump, arrived, folders));
         // Resolves, with an error as the sender says nothing, when the last user of the folders is gone.
         let _ = gone.await;
+    }
+}
+
+impl Running {
+    /// Moves what has arrived by now into the user's folder, one file at least; gives whether there was one.
+    async fn place(&mut self) -> Result<bool> {
+        if self.arrived.is_empty() {
+            self.arrived.extend(self.pump.next().await.transpose()?);
+        }
+        while self.arrived.len() < AHEAD
+            && let Some(next) = self.pump.ready()
+        {
+            self.arrived.push(next);
+        }
+        let Some(first) = self.arrived.first() else { return Ok(false) };
+        let folders = Arc::clone(self.folders.get_or_insert_with(|| Arc::clone(&first.folders)));
+        let arrived = self.arrived.clone();
+        let placed: Vec<PathBuf> =
+            pool::run(move || arrived.iter().map(|arrived| folders.place(arrived)).collect()).await?;
+        self.arrived.clear();
+        self.placed.extend(placed);
+        Ok(true)
     }
 }
 

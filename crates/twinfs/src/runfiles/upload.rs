@@ -5,10 +5,9 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::sync::Semaphore;
@@ -19,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::net;
 use crate::path::FsPath;
 use crate::pool;
-use crate::stores::run::wire::{CompleteItem, Listing, Wire, refused};
+use crate::stores::run::wire::{ChunkForm, CompleteItem, Listing, Wire, refused};
 
 /// Files that are on their way at once: a server makes one commit of what comes together.
 const FILES: usize = 16;
@@ -105,8 +104,11 @@ impl Upload {
     }
 
     async fn chunks_of(&self, file: LocalFile) -> Result<(Arc<str>, CompleteItem)> {
-        let path = file.path.clone();
-        let source = Arc::new(pool::run(move || File::open(path).map_err(Error::from_io)).await?);
+        let source = Source::new(file.path.clone());
+        if file.len == 0 {
+            // Nothing of it is read, and it must be readable all the same.
+            source.check().await?;
+        }
         let wire = &self.session.wire;
         let mut restarts = 0;
         loop {
@@ -184,7 +186,7 @@ struct Sending<'a> {
     upload: &'a Upload,
     id: Arc<str>,
     file: &'a LocalFile,
-    source: &'a Arc<File>,
+    source: &'a Source,
     size: u64,
     missing: Vec<u64>,
 }
@@ -242,8 +244,8 @@ impl Sending<'_> {
         let kib = u32::try_from(self.len_of(number).div_ceil(1024)).unwrap_or(MEMORY).clamp(1, MEMORY);
         // The semaphore is never closed.
         let _memory = self.upload.memory.acquire_many(kib).await.map_err(|_| ErrorKind::Closed)?;
-        let data = read_chunk(self.source, number * self.size, self.len_of(number)).await?;
-        self.upload.session.wire.chunk(&self.id, number, data).await?;
+        let chunk = self.source.chunk(&self.id, number, number * self.size, self.len_of(number)).await?;
+        self.upload.session.wire.chunk(chunk).await?;
         self.upload.meter.advance(&self.file.name, self.len_of(number));
         Ok(number)
     }
@@ -289,19 +291,45 @@ async fn pause(breaks: &mut u32) {
     *breaks += 1;
 }
 
-async fn read_chunk(source: &Arc<File>, offset: u64, len: u64) -> Result<Bytes> {
-    let source = Arc::clone(source);
-    pool::run(move || {
-        let mut chunk = vec![0; usize::try_from(len).map_err(|_| ErrorKind::TooLarge)?];
-        match source.read_exact_at(&mut chunk, offset) {
-            Ok(()) => Ok(chunk.into()),
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                Err(Error::new(ErrorKind::Io).with_message("the file became shorter while it was uploaded"))
+/// A local file, opened together with the first read: a small one costs one hop.
+struct Source {
+    path: Arc<Path>,
+    file: Arc<OnceLock<File>>,
+}
+
+impl Source {
+    fn new(path: PathBuf) -> Self {
+        Self { path: path.into(), file: Arc::default() }
+    }
+
+    async fn check(&self) -> Result<()> {
+        let path = Arc::clone(&self.path);
+        pool::run(move || File::open(path).map(drop).map_err(Error::from_io)).await
+    }
+
+    /// Reads a chunk into the form in which it is sent.
+    async fn chunk(&self, upload_id: &Arc<str>, number: u64, offset: u64, len: u64) -> Result<ChunkForm> {
+        let (path, file, upload_id) = (Arc::clone(&self.path), Arc::clone(&self.file), Arc::clone(upload_id));
+        pool::run(move || {
+            let len = usize::try_from(len).map_err(|_| ErrorKind::TooLarge)?;
+            let mut form = ChunkForm::new(&upload_id, number, len)?;
+            let read = match file.get() {
+                Some(file) => file.read_exact_at(form.data(), offset),
+                None => File::open(path)
+                    // Of several first reads at once, each has opened the file, and one of them is kept.
+                    .and_then(|opened| file.get_or_init(|| opened).read_exact_at(form.data(), offset)),
+            };
+            match read {
+                Ok(()) => Ok(form),
+                Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                    Err(Error::new(ErrorKind::Io)
+                        .with_message("the file became shorter while it was uploaded"))
+                }
+                Err(error) => Err(Error::from_io(error)),
             }
-            Err(error) => Err(Error::from_io(error)),
-        }
-    })
-    .await
+        })
+        .await
+    }
 }
 
 /// The uploads of one call that have not become files yet. They are cancelled on the server when it

@@ -7,7 +7,8 @@ use bytes::Bytes;
 
 use super::{
     Capabilities, CreateDirOptions, Data, Entry, ListOptions, Metadata, MoveOptions, OpenOptions,
-    ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StatOptions, WriteItem, WriteOptions, join,
+    PublishItem, ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StagedTarget, StatOptions,
+    WriteItem, WriteOptions, join,
 };
 use crate::error::Result;
 use crate::path::FsPath;
@@ -130,6 +131,33 @@ pub trait AsyncStore: Send + Sync + 'static {
     /// See [`BlockingStore::stage`](super::BlockingStore::stage).
     fn stage(&self, options: &StageOptions) -> impl Future<Output = Result<StagedId>> + Send;
 
+    /// See [`BlockingStore::write_staged`](super::BlockingStore::write_staged).
+    fn write_staged(
+        &self,
+        target: &StagedTarget,
+        offset: &u64,
+        data: &Data<'_>,
+    ) -> impl Future<Output = Result<StagedId>> + Send {
+        async move {
+            match target {
+                StagedTarget::Known(id) => {
+                    self.reopen(id).await?.write_at(*offset, data).await?;
+                    Ok(id.clone())
+                }
+                StagedTarget::New(options) => {
+                    let id = self.stage(options).await?;
+                    let written = async { self.reopen(&id).await?.write_at(*offset, data).await };
+                    if let Err(error) = written.await {
+                        // The first error says what happened; what is left is swept in the end.
+                        let _ = self.discard(&id).await;
+                        return Err(error);
+                    }
+                    Ok(id)
+                }
+            }
+        }
+    }
+
     /// See [`BlockingStore::reopen`](super::BlockingStore::reopen).
     fn reopen(&self, id: &StagedId) -> impl Future<Output = Result<Self::File>> + Send;
 
@@ -140,6 +168,21 @@ pub trait AsyncStore: Send + Sync + 'static {
         path: &FsPath,
         options: &WriteOptions,
     ) -> impl Future<Output = Result<Metadata>> + Send;
+
+    /// See [`BlockingStore::publish_many`](super::BlockingStore::publish_many).
+    fn publish_many(
+        &self,
+        items: &[PublishItem],
+        options: &WriteOptions,
+    ) -> impl Future<Output = Result<Vec<Result<Metadata>>>> + Send {
+        async move {
+            let mut results = Vec::with_capacity(items.len());
+            for item in items {
+                results.push(self.publish(&item.id, &item.path, options).await);
+            }
+            Ok(results)
+        }
+    }
 
     /// See [`BlockingStore::discard`](super::BlockingStore::discard).
     fn discard(&self, id: &StagedId) -> impl Future<Output = Result<()>> + Send;

@@ -4,7 +4,8 @@ use bytes::Bytes;
 
 use super::{
     Capabilities, CreateDirOptions, Data, Entry, ListOptions, Metadata, MoveOptions, OpenOptions,
-    ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StatOptions, WriteItem, WriteOptions, join,
+    PublishItem, ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StagedTarget, StatOptions,
+    WriteItem, WriteOptions, join,
 };
 use crate::error::Result;
 use crate::path::FsPath;
@@ -159,6 +160,30 @@ pub trait BlockingStore: Send + Sync + 'static {
     /// `NoSpace`, `PermissionDenied`.
     fn stage(&self, options: &StageOptions) -> Result<StagedId>;
 
+    /// Writes all of the data at an offset of a staged upload, a new one or one that is there, in one call;
+    /// gives its id. Nothing is left of a new one where it fails.
+    ///
+    /// # Errors
+    /// `NotFound` for an id; `NoSpace`.
+    fn write_staged(&self, target: &StagedTarget, offset: &u64, data: &Data<'_>) -> Result<StagedId> {
+        match target {
+            StagedTarget::Known(id) => {
+                self.reopen(id)?.write_at(*offset, data)?;
+                Ok(id.clone())
+            }
+            StagedTarget::New(options) => {
+                let id = self.stage(options)?;
+                let written = self.reopen(&id).and_then(|file| file.write_at(*offset, data));
+                if let Err(error) = written {
+                    // The first error says what happened; what is left is swept in the end.
+                    let _ = self.discard(&id);
+                    return Err(error);
+                }
+                Ok(id)
+            }
+        }
+    }
+
     /// Opens a staged upload for reading and writing anywhere. Several handles may be open at once.
     /// Its `commit` is refused; dropping it keeps the upload.
     ///
@@ -171,6 +196,16 @@ pub trait BlockingStore: Send + Sync + 'static {
     /// # Errors
     /// `NotFound` for the id, and as [`write`](Self::write); the upload is kept on an error.
     fn publish(&self, id: &StagedId, path: &FsPath, options: &WriteOptions) -> Result<Metadata>;
+
+    /// Publishes many staged uploads, each whole by itself and durable as asked when this returns; results
+    /// in the order of the items. Of items with one path the last that succeeds is there in the end. A store
+    /// that syncs does so for many of them at a time.
+    ///
+    /// # Errors
+    /// Each result has its own, as [`publish`](Self::publish).
+    fn publish_many(&self, items: &[PublishItem], options: &WriteOptions) -> Result<Vec<Result<Metadata>>> {
+        Ok(items.iter().map(|item| self.publish(&item.id, &item.path, options)).collect())
+    }
 
     /// Removes a staged upload.
     ///
@@ -216,6 +251,11 @@ pub trait BlockingFile: Send + Sync + 'static {
     /// waiting; gives how many bytes. See [`BlockingStore::try_read`].
     fn try_read_at(&self, offset: u64, buf: &mut [u8]) -> Option<usize> {
         let _ = (offset, buf);
+        None
+    }
+
+    /// As [`metadata`](Self::metadata), if the answer is in memory and needs no waiting.
+    fn try_metadata(&self) -> Option<Metadata> {
         None
     }
 

@@ -103,6 +103,15 @@ pub(crate) fn join<'a>(parts: &[Data<'a>]) -> Data<'a> {
     }
 }
 
+/// One staged upload of a `publish_many`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishItem {
+    /// Which.
+    pub id: super::StagedId,
+    /// Where it is to be.
+    pub path: crate::FsPath,
+}
+
 /// One file of a `write_many`.
 #[derive(Clone, Debug)]
 pub struct WriteItem<'a> {

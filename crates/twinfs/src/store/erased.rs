@@ -10,8 +10,8 @@ use bytes::Bytes;
 use super::verbs::{for_each_file_verb, for_each_store_verb};
 use super::{
     AsyncFile, AsyncLister, AsyncStore, BlockingStore, Capabilities, CreateDirOptions, Data, Entry,
-    Immediate, ListOptions, Metadata, MoveOptions, OpenOptions, ReadOptions, RemoveOptions, StageOptions,
-    Staged, StagedId, StatOptions, WriteItem, WriteOptions,
+    Immediate, ListOptions, Metadata, MoveOptions, OpenOptions, PublishItem, ReadOptions, RemoveOptions,
+    StageOptions, Staged, StagedId, StagedTarget, StatOptions, WriteItem, WriteOptions,
 };
 use crate::adapters::{OffThread, OffThreadFile, OffThreadLister, Park, Ready, ReadyFile, ReadyLister};
 use crate::error::Result;

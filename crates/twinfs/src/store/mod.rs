@@ -16,12 +16,12 @@ pub use asynchronous::{AsyncFile, AsyncLister, AsyncStore, Immediate};
 pub use blocking::{BlockingFile, BlockingLister, BlockingStore};
 pub use capabilities::Capabilities;
 pub(crate) use data::join;
-pub use data::{Data, WriteItem};
+pub use data::{Data, PublishItem, WriteItem};
 pub use erased::{AnyStore, AsyncFace, DynFile, DynLister, DynStore, SyncFace};
 pub(crate) use metadata::random_hex;
 pub use metadata::{Entry, EntryKind, Metadata, Staged, StagedId, Version};
 pub use options::{
     ByteRange, Condition, CreateDirOptions, Depth, Durability, Existing, Lease, ListOptions, Mode,
-    MoveOptions, OpenOptions, Order, Parents, Publish, ReadOptions, RemoveOptions, StageOptions, StatOptions,
-    WriteOptions,
+    MoveOptions, OpenOptions, Order, Parents, Publish, ReadOptions, RemoveOptions, StageOptions,
+    StagedTarget, StatOptions, WriteOptions,
 };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::Version;
+use crate::store::{StagedId, Version};
 
 /// Which bytes of a file. Ranges past the end are clipped, never an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -403,4 +403,13 @@ impl Default for StageOptions {
     fn default() -> Self {
         Self { keep: Duration::from_secs(24 * 60 * 60) }
     }
+}
+
+/// Which staged upload bytes are written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StagedTarget {
+    /// A new one.
+    New(StageOptions),
+    /// One that is there.
+    Known(StagedId),
 }

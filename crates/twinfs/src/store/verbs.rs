@@ -22,7 +22,9 @@ macro_rules! for_each_store_verb {
                 rename(from: FsPath, to: FsPath, options: MoveOptions) -> ();
                 copy(from: FsPath, to: FsPath, options: MoveOptions) -> Metadata;
                 stage(options: StageOptions) -> StagedId;
+                write_staged(target: StagedTarget, offset: u64, data: Data<'_>) -> StagedId;
                 publish(id: StagedId, path: FsPath, options: WriteOptions) -> Metadata;
+                publish_many(items: [PublishItem], options: WriteOptions) -> Vec<Result<Metadata>>;
                 discard(id: StagedId) -> ();
                 list_staged() -> Vec<Staged>;
             }
@@ -53,8 +55,8 @@ macro_rules! for_each_file_verb {
 pub(crate) use {for_each_file_verb, for_each_store_verb};
 
 use super::{
-    CreateDirOptions, Data, ListOptions, MoveOptions, OpenOptions, ReadOptions, RemoveOptions, StageOptions,
-    StagedId, StatOptions, WriteItem, WriteOptions,
+    CreateDirOptions, Data, ListOptions, MoveOptions, OpenOptions, PublishItem, ReadOptions, RemoveOptions,
+    StageOptions, StagedId, StagedTarget, StatOptions, WriteItem, WriteOptions,
 };
 use crate::path::FsPath;
 
@@ -86,18 +88,22 @@ hop_by_clone!(
     CreateDirOptions,
     RemoveOptions,
     MoveOptions,
-    StageOptions
+    StageOptions,
+    StagedTarget,
+    u64
 );
 
-impl Hop for [FsPath] {
-    type Owned = Vec<FsPath>;
-    fn to_hop(&self) -> Vec<FsPath> {
-        self.to_vec()
-    }
-    fn lend(owned: &Vec<FsPath>) -> &Self {
-        owned
-    }
+macro_rules! hop_by_vec {
+    ($($ty:ty),*) => {$(
+        impl Hop for [$ty] {
+            type Owned = Vec<$ty>;
+            fn to_hop(&self) -> Vec<$ty> { self.to_vec() }
+            fn lend(owned: &Vec<$ty>) -> &Self { owned }
+        }
+    )*};
 }
+
+hop_by_vec!(FsPath, PublishItem);
 
 impl<'data> Hop for Data<'data> {
     type Owned = Data<'static>;

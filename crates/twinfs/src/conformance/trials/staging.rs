@@ -53,6 +53,50 @@ trials! {
         same!(go!(t.get("empty"))?, "");
     }
 
+    fn bytes_are_staged_in_one_call(t) needs [Write, StagedUploads] {
+        let new = StagedTarget::New(StageOptions::default());
+        let id = go!(t.fs.write_staged(&new, 3, "lo"))?;
+        let known = StagedTarget::Known(id.clone());
+        same!(go!(t.fs.write_staged(&known, 0, "hel"))?, id);
+        go!(t.fs.publish(&id, t.at("file"), &WriteOptions::default()))?;
+        refused!(t, go!(t.fs.write_staged(&known, 0, "CHANGED")), NotFound);
+        same!(go!(t.get("file"))?, "hello");
+        ensure!(go!(is_listed(t, &id))?.is_none(), "still listed as staged");
+    }
+
+    fn many_uploads_are_published_in_one_call(t) needs [Write, StagedUploads, Directories] {
+        go!(t.make_dir("full/inner"))?;
+        let mut items = Vec::new();
+        // More than a store takes at a time.
+        for number in 0..300_usize {
+            let id = go!(staged(t, &number.to_string()))?;
+            items.push(PublishItem { id, path: t.path(&format!("{}/{number:03}", number % 7))? });
+        }
+        let gone = go!(staged(t, "gone"))?;
+        go!(t.fs.discard(&gone))?;
+        let (twice, kept) = (go!(staged(t, "twice"))?, go!(staged(t, "kept"))?);
+        let item = |id: &StagedId, path: &str| Ok::<_, Failure>(PublishItem { id: id.clone(), path: t.path(path)? });
+        items.push(item(&gone, "gone")?);
+        items.push(item(&twice, "0/000")?);
+        items.push(item(&twice, "again")?);
+        items.push(item(&kept, "full")?);
+        let options = WriteOptions { durability: t.caps().durable.then_some(Durability::Full), ..WriteOptions::default() };
+        let published = go!(t.fs.publish_many(&items, &options))?;
+        same!(published.len(), items.len());
+        for (number, result) in published.iter().take(300).enumerate() {
+            same!(result.as_ref().map(|metadata| metadata.len).ok(), Some(number.to_string().len() as u64));
+            let expected = if number == 0 { "twice".to_owned() } else { number.to_string() };
+            same!(go!(t.get(&format!("{}/{number:03}", number % 7)))?, expected);
+        }
+        let kinds: Vec<_> = published[300..].iter().map(|one| one.as_ref().err().map(crate::Error::kind)).collect();
+        same!(kinds, [Some(ErrorKind::NotFound), None, Some(ErrorKind::NotFound), Some(ErrorKind::IsADirectory)]);
+        same!(go!(is_listed(t, &kept))?.map(|staged| staged.len), Some(4), "the upload is kept");
+        if t.caps().if_version {
+            let last = published[299].as_ref().ok().and_then(|metadata| metadata.version.clone());
+            same!(last, Some(go!(t.version("5/299"))?));
+        }
+    }
+
     fn uploads_are_written_in_any_order_by_several_handles(t) needs [Write, StagedUploads] {
         let data = pattern(BIG);
         let id = go!(t.fs.stage(&StageOptions::default()))?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+use rustix::fs::Stat;
 
 use super::Inner;
 use super::handle::{closed, not_writable};
@@ -37,11 +38,16 @@ impl Inner {
     /// Metadata of an open file, with its version.
     pub(super) fn metadata_of(&self, file: &OwnedFd) -> Result<Metadata> {
         let stat = sys::stat(file).map_err(fail)?;
-        let mut metadata = version::metadata(&stat);
+        Ok(self.described(file, &stat))
+    }
+
+    /// Metadata of an open file with this stat.
+    fn described(&self, file: &OwnedFd, stat: &Stat) -> Metadata {
+        let mut metadata = version::metadata(stat);
         if metadata.is_file() && self.keeps_versions {
-            metadata.version = Some(version::version(&stat, Token::of(file)));
+            metadata.version = Some(version::version(stat, Token::of(file)));
         }
-        Ok(metadata)
+        metadata
     }
 
     pub(super) fn read(&self, path: &FsPath, options: &ReadOptions) -> Result<Bytes> {
@@ -79,16 +85,19 @@ impl Inner {
         let file = self.root.open_at(path.as_str().as_bytes(), sys::READ).map_err(special_or_fail)?;
         let stat = sys::stat(&file).map_err(fail)?;
         sys::require_file(&stat)?;
+        // Its token is read with it: whoever asks for the version next need not wait for it.
+        let metadata = self.described(&file, &stat);
         let held = match condition {
             Condition::None => true,
             Condition::IfAbsent => false,
-            Condition::IfVersion(wanted) => version::version(&stat, Token::of(&file)) == *wanted,
+            Condition::IfVersion(wanted) => metadata.version.as_ref() == Some(wanted),
         };
         if !held {
             return Err(ErrorKind::ConditionFailed.into());
         }
         let may_ask = self.attempts.may_ask(&stat);
-        Ok(Box::new(Reader { inner: Arc::clone(self), file, may_ask, closed: AtomicBool::new(false) }))
+        let (inner, closed) = (Arc::clone(self), AtomicBool::new(false));
+        Ok(Box::new(Reader { inner, file, may_ask, seen: (stat, metadata), closed }))
     }
 }
 
@@ -99,6 +108,8 @@ struct Reader {
     file: OwnedFd,
     /// Whether its reads may be attempted without waiting.
     may_ask: bool,
+    /// What it was when it was opened.
+    seen: (Stat, Metadata),
     closed: AtomicBool,
 }
 
@@ -120,6 +131,12 @@ impl BlockingFile for Reader {
     fn try_read_at(&self, offset: u64, buf: &mut [u8]) -> Option<usize> {
         let file = self.file().ok().filter(|_| self.may_ask)?;
         self.inner.attempts.read_at(file, offset, buf)
+    }
+
+    fn try_metadata(&self) -> Option<Metadata> {
+        let file = self.file().ok().filter(|_| self.may_ask)?;
+        let (seen, metadata) = &self.seen;
+        version::is_unchanged(&sys::stat(file).ok()?, seen).then(|| metadata.clone())
     }
 
     fn write_at(&self, _offset: u64, _data: &Data<'_>) -> Result<()> {

@@ -19,6 +19,7 @@ mod names;
 #[cfg(feature = "objects")]
 pub(crate) mod private;
 mod publish;
+mod publish_staged;
 mod remove;
 mod rename;
 mod stage;
@@ -42,8 +43,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::path::FsPath;
 use crate::store::{
     BlockingFile, BlockingLister, BlockingStore, Capabilities, CreateDirOptions, Data, Durability,
-    ListOptions, Metadata, MoveOptions, OpenOptions, ReadOptions, RemoveOptions, StageOptions, Staged,
-    StagedId, StatOptions, WriteItem, WriteOptions,
+    ListOptions, Metadata, MoveOptions, OpenOptions, PublishItem, ReadOptions, RemoveOptions, StageOptions,
+    Staged, StagedId, StagedTarget, StatOptions, WriteItem, WriteOptions,
 };
 
 /// How often a call starts over when others remove its directory, or its staged file, meanwhile.
@@ -307,6 +308,14 @@ impl BlockingStore for LocalStore {
 
     fn publish(&self, id: &StagedId, path: &FsPath, options: &WriteOptions) -> Result<Metadata> {
         self.0.publish(id, path, options)
+    }
+
+    fn write_staged(&self, target: &StagedTarget, offset: &u64, data: &Data<'_>) -> Result<StagedId> {
+        self.0.write_staged(target, *offset, data)
+    }
+
+    fn publish_many(&self, items: &[PublishItem], options: &WriteOptions) -> Result<Vec<Result<Metadata>>> {
+        Ok(self.0.publish_many(items, options))
     }
 
     fn discard(&self, id: &StagedId) -> Result<()> {

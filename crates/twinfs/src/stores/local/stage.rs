@@ -2,8 +2,8 @@
 //!
 //! An upload's name is its id, and its id says when it was made and when it may be swept, so no
 //! attribute or table has to agree with the file. Handles that write share a lock of the file for
-//! the moment of each write; publishing excludes them, so that no late write reaches a published
-//! file. The lock of the directory is the turnstile before it.
+//! the moment of each write; publishing (`publish_staged`) excludes them, so that no late write reaches a
+//! published file. The lock of the directory is the turnstile before it.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
@@ -14,20 +14,17 @@ use bytes::Bytes;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use super::confine::Follow;
 use super::file::{len, metadata_while_writing, read_bytes};
 use super::handle::{Handle, Held, not_open_for};
 use super::lock::{self, Lock};
 use super::names::visit_names;
-use super::publish::{At, Outcome, check_early, condition_failed, publish, sync_content, sync_names};
+use super::publish::sync_content;
 use super::staging::{ContentMode, stands_at};
 use super::sys::{self, Sys, fail};
-use super::version::Token;
-use super::write::{Content, Terms, kept_vanishing};
+use super::write::kept_vanishing;
 use super::{Inner, MAX_VANISHED};
 use crate::error::{Error, ErrorKind, Result};
-use crate::path::FsPath;
-use crate::store::{BlockingFile, Data, Metadata, StageOptions, Staged, StagedId, WriteOptions, random_hex};
+use crate::store::{BlockingFile, Data, Metadata, StageOptions, Staged, StagedId, StagedTarget, random_hex};
 
 /// The directory of staged uploads, at the root.
 pub(super) const STAGED_DIR: &str = ".twinfs-staged";
@@ -75,18 +72,18 @@ fn time(seconds: u64) -> SystemTime {
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds).min(latest)).unwrap_or(UNIX_EPOCH)
 }
 
-fn unknown() -> Error {
+pub(super) fn unknown() -> Error {
     Error::new(ErrorKind::NotFound)
         .with_message("no such staged upload: it was published, discarded, or has expired")
 }
 
 /// Names an upload's fate where a missing name means just that.
-fn unknown_or_fail(errno: Errno) -> Error {
+pub(super) fn unknown_or_fail(errno: Errno) -> Error {
     if errno == Errno::NOENT { unknown() } else { fail(errno) }
 }
 
 impl Inner {
-    fn staged_dir(&self) -> Sys<OwnedFd> {
+    pub(super) fn staged_dir(&self) -> Sys<OwnedFd> {
         sys::open_at(self.root.dir(), STAGED_DIR, sys::DIRECTORY | OFlags::NOFOLLOW, 0)
     }
 
@@ -98,33 +95,69 @@ impl Inner {
     }
 
     /// Removes the directory of uploads if it is empty, so that nothing of ours stays.
-    fn tidy_staged_dir(&self) {
+    pub(super) fn tidy_staged_dir(&self) {
         let _ = sys::rmdir_at(self.root.dir(), STAGED_DIR);
     }
 
     pub(super) fn stage(&self, options: &StageOptions) -> Result<StagedId> {
+        Ok(self.make_upload(options)?.id)
+    }
+
+    /// Makes an empty upload.
+    fn make_upload(&self, options: &StageOptions) -> Result<UploadState> {
         let lifetime = Lifetime::from_now(options.keep);
         let id = lifetime.new_id()?;
         let mode = ContentMode::new(self.options.file_mode, None);
         for _ in 0..MAX_VANISHED {
-            match sys::mkdir_at(self.root.dir(), STAGED_DIR, 0o700) {
-                Ok(()) | Err(Errno::EXIST) => {}
-                Err(errno) => return Err(fail(errno)),
-            }
-            let made = self.staged_dir().and_then(|dir| {
+            // It is there as long as any upload is.
+            let opened = match self.staged_dir() {
+                Err(Errno::NOENT) => match sys::mkdir_at(self.root.dir(), STAGED_DIR, 0o700) {
+                    Ok(()) | Err(Errno::EXIST) => self.staged_dir(),
+                    Err(errno) => return Err(fail(errno)),
+                },
+                opened => opened,
+            };
+            let made = opened.and_then(|dir| {
                 self.sweep_now_and_then(&dir, lifetime.created);
                 let flags =
                     OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-                mode.apply(sys::open_at(&dir, id.as_str(), flags, mode.at_creation())?)
+                let file = sys::open_at(&dir, id.as_str(), flags, mode.at_creation())?;
+                mode.apply(&file)?;
+                Ok((dir, file))
             });
             match made {
-                Ok(()) => return Ok(id),
+                Ok((dir, file)) => return Ok(UploadState { dir, file, id, writing: Mutex::new(0) }),
                 // Somebody tidied the empty directory away: make it again.
                 Err(Errno::NOENT) => continue,
                 Err(errno) => return Err(fail(errno)),
             }
         }
         Err(kept_vanishing())
+    }
+
+    pub(super) fn write_staged(
+        &self,
+        target: &StagedTarget,
+        offset: u64,
+        data: &Data<'_>,
+    ) -> Result<StagedId> {
+        match target {
+            StagedTarget::New(options) => {
+                // Nobody knows its id yet, so nobody publishes it meanwhile.
+                let upload = self.make_upload(options)?;
+                if let Err(errno) = sys::write_at(&upload.file, offset, data) {
+                    let _ = sys::unlink_at(&upload.dir, upload.id.as_str());
+                    return Err(fail(errno));
+                }
+                Ok(upload.id)
+            }
+            StagedTarget::Known(id) => {
+                let (dir, file) = self.open_upload(id, OFlags::RDWR)?;
+                let upload = UploadState { dir, file, id: id.clone(), writing: Mutex::new(0) };
+                upload.write(|file| sys::write_at(file, offset, data))?;
+                Ok(upload.id)
+            }
+        }
     }
 
     fn sweep_now_and_then(&self, dir: &OwnedFd, now: u64) {
@@ -140,73 +173,6 @@ impl Inner {
         let (dir, file) = self.open_upload(id, OFlags::RDWR)?;
         let state = UploadState { dir, file, id: id.clone(), writing: Mutex::new(0) };
         Ok(Box::new(Upload { inner: Arc::clone(self), handle: Handle::new(state) }))
-    }
-
-    pub(super) fn publish(&self, id: &StagedId, path: &FsPath, options: &WriteOptions) -> Result<Metadata> {
-        self.check_condition(&options.condition)?;
-        let terms = self.terms(options);
-        let (dir, file) = self.open_upload(id, OFlags::RDWR)?;
-        // Waits for writes under way, and lets no new ones begin meanwhile; of several publishers the
-        // first finds the name, the others do not.
-        let turn = Lock::exclusive(&dir).map_err(fail)?;
-        let locked = Lock::exclusive(&file).map_err(fail)?;
-        drop(turn);
-        if !stands_at(&file, dir.as_fd(), id.as_str().as_bytes()).map_err(fail)? {
-            return Err(unknown());
-        }
-        let token = self.put_token(&file, Token::random()?)?;
-        sync_content(&file, terms.durability)?;
-        let metadata = self.publish_upload(&dir, &file, id, path, terms, token)?;
-        drop(locked);
-        self.tidy_staged_dir();
-        Ok(metadata)
-    }
-
-    fn publish_upload(
-        &self,
-        dir: &OwnedFd,
-        file: &OwnedFd,
-        id: &StagedId,
-        path: &FsPath,
-        terms: Terms<'_>,
-        token: Option<Token>,
-    ) -> Result<Metadata> {
-        let from = At { dir, name: id.as_str().as_bytes() };
-        for _ in 0..MAX_VANISHED {
-            let place = self.locate_target(path, Follow::Yes, terms.condition, terms.parents)?;
-            check_early(terms.condition, place.stat.as_ref())?;
-            if let Some(stat) = &place.stat {
-                sys::require_file(stat)?;
-            }
-            ContentMode::new(self.options.file_mode, place.stat.as_ref()).force(file).map_err(fail)?;
-            let to = At { dir: &place.dir, name: &place.name };
-            match publish(from, to, terms.condition.into(), self.locking()) {
-                Ok(Outcome::Published) => {
-                    sync_names(&place.dir, &place.created, terms.durability)?;
-                    sync_names(dir, &[], terms.durability)?;
-                    return self.published_metadata(file, token);
-                }
-                Ok(Outcome::Mismatch) => return Err(condition_failed()),
-                Ok(Outcome::Vanished) if stands_at(file, dir.as_fd(), from.name).map_err(fail)? => continue,
-                Ok(Outcome::Vanished) => return Err(unknown()),
-                // The target lies on another file system, mounted below the root.
-                Err(Errno::XDEV) => return self.publish_by_copy(from, file, path, terms),
-                Err(errno) => return Err(fail(errno)),
-            }
-        }
-        Err(kept_vanishing())
-    }
-
-    fn publish_by_copy(
-        &self,
-        from: At<'_, OwnedFd>,
-        file: &OwnedFd,
-        path: &FsPath,
-        terms: Terms<'_>,
-    ) -> Result<Metadata> {
-        let metadata = self.write_content(path, Content::File(file), terms)?;
-        sys::unlink_at(from.dir, from.name).map_err(fail)?;
-        Ok(metadata)
     }
 
     pub(super) fn discard(&self, id: &StagedId) -> Result<()> {

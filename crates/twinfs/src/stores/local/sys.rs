@@ -10,6 +10,7 @@ use rustix::io::{Errno, retry_on_intr};
 use rustix::path::Arg;
 
 use crate::error::{Error, ErrorKind};
+use crate::pool;
 
 /// What a system call gives.
 pub(super) type Sys<T> = rustix::io::Result<T>;
@@ -143,7 +144,7 @@ pub(super) fn chmod(file: impl AsFd, mode: u32) -> Sys<()> {
 
 pub(super) fn sync(file: impl AsFd) -> Sys<()> {
     // Never retried, not even on EINTR: after a failed fsync the kernel may have dropped the pages.
-    rustix::fs::fsync(file.as_fd())
+    pool::waiting(|| rustix::fs::fsync(file.as_fd()))
 }
 
 pub(super) fn set_len(file: impl AsFd, len: u64) -> Sys<()> {

@@ -129,11 +129,13 @@ impl Seen {
     /// Whether the same file, unchanged, still stands at the name.
     pub(super) fn still_at(&self, dir: impl AsFd, name: impl Arg + Copy) -> Sys<bool> {
         let Some(now) = sys::find_at(dir, name)? else { return Ok(false) };
-        let same = sys::same_inode(&now, &self.stat)
-            && now.st_size == self.stat.st_size
-            && changed_ns(&now) == changed_ns(&self.stat);
-        Ok(same && (!self.readable || Token::of(&self.file) == self.token))
+        Ok(is_unchanged(&now, &self.stat) && (!self.readable || Token::of(&self.file) == self.token))
     }
+}
+
+/// Whether two stats are of one file that nobody has changed in between, as far as a stat tells.
+pub(super) fn is_unchanged(now: &Stat, before: &Stat) -> bool {
+    sys::same_inode(now, before) && now.st_size == before.st_size && changed_ns(now) == changed_ns(before)
 }
 
 /// Metadata from a stat, without version.

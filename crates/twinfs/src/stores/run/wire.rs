@@ -3,14 +3,13 @@
 //! Everything here runs on the network runtime. [`RunStore`](super::RunStore) and
 //! [`runfiles`](crate::runfiles) share it.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{self, HeaderMap, HeaderValue};
-use reqwest::multipart::{Form, Part};
 use reqwest::{Body, Method, RequestBuilder, Response};
 use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
@@ -18,7 +17,7 @@ use url::Url;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::net::http::{self, Connections, Retry};
 use crate::path::FsPath;
-use crate::store::{ByteRange, Condition, Version};
+use crate::store::{ByteRange, Condition, Version, random_hex};
 
 /// RFC 3986: everything but unreserved characters is encoded, whatever a server does with the rest.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -90,6 +89,47 @@ struct CompleteItems<'a>(&'a [(Arc<str>, CompleteItem)]);
 impl Serialize for CompleteItems<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(id, item)| (id, item)))
+    }
+}
+
+/// The multipart form of a chunk as it is sent, in one piece: its bytes are read into their place there.
+pub(crate) struct ChunkForm {
+    number: u64,
+    boundary: String,
+    body: Vec<u8>,
+    data: Range<usize>,
+}
+
+impl ChunkForm {
+    /// The form of a chunk of `len` bytes, zeros for now.
+    pub(crate) fn new(upload_id: &str, number: u64, len: usize) -> Result<Self> {
+        // So many random bits are in no file.
+        let boundary = random_hex()?;
+        let field = |name: &str, value: &str| {
+            format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        };
+        let head = format!(
+            "{}{}--{boundary}\r\nContent-Disposition: form-data; name=\"chunk\"; filename=\"chunk_{number}\"\r\n\
+             Content-Type: application/octet-stream\r\n\r\n",
+            field("upload_id", upload_id),
+            field("chunk_number", &number.to_string()),
+        );
+        let end = format!("\r\n--{boundary}--\r\n");
+        let data = head.len()..head.len() + len;
+        // Zeros from the system cost nothing, and zeros in memory little beside the bytes that follow them.
+        let mut body = vec![0; data.end + end.len()];
+        body[..data.start].copy_from_slice(head.as_bytes());
+        body[data.end..].copy_from_slice(end.as_bytes());
+        Ok(Self { number, boundary, body, data })
+    }
+
+    /// Where the chunk's bytes go.
+    pub(crate) fn data(&mut self) -> &mut [u8] {
+        &mut self.body[self.data.clone()]
+    }
+
+    fn content_type(&self) -> String {
+        format!("multipart/form-data; boundary={}", self.boundary)
     }
 }
 
@@ -358,7 +398,7 @@ impl Wire {
     ///
     /// # Errors
     /// `TooLarge`: over the server's limit. `NotFound`: the server does not know this upload.
-    pub(crate) async fn chunk(&self, upload_id: &str, number: u64, data: Bytes) -> Result<()> {
+    pub(crate) async fn chunk(&self, form: ChunkForm) -> Result<()> {
         #[derive(Deserialize)]
         struct Answer {
             #[serde(default)]
@@ -368,14 +408,9 @@ impl Wire {
             #[serde(default)]
             error: Option<String>,
         }
-        let len = data.len() as u64;
-        let part = Part::stream_with_length(data, len).file_name(format!("chunk_{number}"));
-        let part = part.mime_str("application/octet-stream").map_err(http::failure)?;
-        let form = Form::new()
-            .text("upload_id", upload_id.to_owned())
-            .text("chunk_number", number.to_string())
-            .part("chunk", part);
-        let request = self.request(Method::POST, &format!("{}/chunk", self.base))?.multipart(form);
+        let number = form.number;
+        let request = self.request(Method::POST, &format!("{}/chunk", self.base))?;
+        let request = request.header(header::CONTENT_TYPE, form.content_type()).body(form.body);
         let response = request.send().await.map_err(http::failure)?;
         let response = http::expect(response, &[201]).await?;
         let answer: Answer = answer(response).await?;
