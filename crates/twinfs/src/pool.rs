@@ -114,8 +114,13 @@ impl Pool {
 
     fn submit(&'static self, job: Job) -> Result<()> {
         let mut state = self.lock();
-        if state.idle == 0 && state.workers < self.cores {
-            self.spawn_worker(&mut state)?;
+        if state.idle == 0
+            && state.workers < self.cores
+            && let Err(error) = self.spawn_worker(&mut state)
+            // Those that are there do it, only later.
+            && state.workers == 0
+        {
+            return Err(error);
         }
         state.queue.push_back(job);
         if state.idle > 0 {
@@ -201,7 +206,9 @@ impl Pool {
 
 fn spawn_thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
     thread::Builder::new().name(name.into()).spawn(body).map(drop).map_err(|error| {
-        Error::from_io(error)
+        Error::new(ErrorKind::Io)
+            .with_source(error)
+            .with_retryable(true)
             .with_message("no worker thread could be started; raise the limit of threads (ulimit -u)")
     })
 }

@@ -178,9 +178,15 @@ impl Inner {
             if let Some(stat) = &place.stat {
                 sys::require_file(stat)?;
             }
-            ContentMode::new(self.options.file_mode, place.stat.as_ref()).force(file).map_err(fail)?;
+            let mode = ContentMode::new(self.options.file_mode, place.stat.as_ref());
+            mode.force(file).and_then(|()| mode.settle(file)).map_err(fail)?;
             let to = At { dir: &place.dir, name: &place.name };
-            match publish(from, to, terms.condition.into(), self.locking()) {
+            let published = publish(from, to, terms.condition.into(), self.locking());
+            if !matches!(published, Ok(Outcome::Published)) {
+                // It is kept, to be written to and published later.
+                mode.force(file).map_err(fail)?;
+            }
+            match published {
                 Ok(Outcome::Published) => {
                     sync_names(&place.dir, &place.created, terms.durability)?;
                     sync_names(dir, &[], terms.durability)?;
