@@ -233,6 +233,7 @@ struct Inner {
     kind: ErrorKind,
     operation: Option<Operation>,
     path: Option<Box<str>>,
+    destination: Option<Box<str>>,
     store: Option<&'static str>,
     retryable: Option<bool>,
     message: Option<Cow<'static, str>>,
@@ -247,6 +248,7 @@ impl Error {
             kind,
             operation: None,
             path: None,
+            destination: None,
             store: None,
             retryable: None,
             message: None,
@@ -271,6 +273,13 @@ impl Error {
     #[must_use]
     pub fn with_raw_path(mut self, path: impl AsRef<str>) -> Self {
         self.0.path.get_or_insert_with(|| path.as_ref().into());
+        self
+    }
+
+    /// Adds the path that a rename or copy goes to, if none is known yet.
+    #[must_use]
+    pub fn with_destination(mut self, path: &FsPath) -> Self {
+        self.0.destination.get_or_insert_with(|| path.as_str().into());
         self
     }
 
@@ -336,6 +345,12 @@ impl Error {
     #[must_use]
     pub fn path(&self) -> Option<&str> {
         self.0.path.as_deref()
+    }
+
+    /// The path that a rename or copy was to go to.
+    #[must_use]
+    pub fn destination(&self) -> Option<&str> {
+        self.0.destination.as_deref()
     }
 
     /// The scheme of the store.
@@ -423,6 +438,9 @@ impl fmt::Display for Error {
             // `escape_debug` keeps hostile names from breaking a terminal or a log line.
             write!(f, "'{}'", path.escape_debug())?;
         }
+        if let Some(destination) = &inner.destination {
+            write!(f, " to '{}'", destination.escape_debug())?;
+        }
         if let Some(store) = inner.store {
             let gap = if inner.path.is_some() { " " } else { "" };
             write!(f, "{gap}[{store}]")?;
@@ -448,6 +466,7 @@ impl fmt::Debug for Error {
             .field("kind", &self.0.kind)
             .field("operation", &self.0.operation)
             .field("path", &self.0.path)
+            .field("destination", &self.0.destination)
             .field("store", &self.0.store)
             .field("message", &self.0.message)
             .field("source", &self.0.source)

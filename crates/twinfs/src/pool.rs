@@ -124,7 +124,8 @@ impl Pool {
         if state.idle == 0
             && self.has_room(&state)
             && let Err(error) = self.spawn_worker(&mut state)
-            && state.workers < self.cores
+            // Those that are there do it, only later.
+            && state.workers == 0
         {
             return Err(error);
         }
@@ -253,7 +254,9 @@ pub(crate) fn waiting<T>(body: impl FnOnce() -> T) -> T {
 
 fn spawn_thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
     thread::Builder::new().name(name.into()).spawn(body).map(drop).map_err(|error| {
-        Error::from_io(error)
+        Error::new(ErrorKind::Io)
+            .with_source(error)
+            .with_retryable(true)
             .with_message("no worker thread could be started; raise the limit of threads (ulimit -u)")
     })
 }

@@ -165,10 +165,10 @@ impl<'a, A: AsyncStore> Expander<'a, A> {
             (EntryKind::Directory, Depth::Recursive) => {
                 let options =
                     ListOptions { depth: Depth::Recursive, metadata: true, ..ListOptions::default() };
-                match verbs::list(self.source, &from, &options).await {
-                    Ok(lister) => {
+                match verbs::list(self.source, &from, &options, Operation::Walk).await {
+                    Ok(cursor) => {
                         let empty = Some(to.clone());
-                        self.walk = Some(Walk { from, to, cursor: Cursor::new(lister, None), empty });
+                        self.walk = Some(Walk { from, to, cursor, empty });
                     }
                     Err(error) => self.fail(from, to, error),
                 }

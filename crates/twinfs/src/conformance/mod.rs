@@ -333,6 +333,9 @@ macro_rules! refused {
                 if error.operation().is_none() {
                     return Err(Failure::error(&error, format!("{note}it names no operation: ")));
                 }
+                if error.store().is_none() {
+                    return Err(Failure::error(&error, format!("{note}it names no store: ")));
+                }
             }
         }
     }};

@@ -10,7 +10,7 @@ use futures_core::Stream;
 use super::{checked, file_methods, fs_methods, try_methods};
 use crate::bulk::Limit;
 use crate::error::{Error, ErrorContext, ErrorKind, Operation, Result};
-use crate::logic::entries::Cursor;
+use crate::logic::entries::{About, Cursor};
 use crate::logic::glob::Pattern;
 use crate::logic::stream::Blocks;
 use crate::logic::usage::{DiskUsage, disk_usage};
@@ -115,6 +115,7 @@ pub struct File<S: AsyncStore = DynStore> {
     path: FsPath,
     mode: Mode,
     position: u64,
+    store: &'static str,
 }
 
 macro_rules! emit_file {
@@ -127,7 +128,7 @@ macro_rules! emit_file {
                 pub async fn $name$(<$life>)?(&self, $($arg: $ty),*) -> Result<$ret> {
                     let $file = &*self.inner;
                     let result: Result<$ret> = $body;
-                    result.at(Operation::$operation, &self.path)
+                    result.at(Operation::$operation, &self.path).map_err(|error| error.with_store(self.store))
                 }
             )*
         }
@@ -137,8 +138,8 @@ macro_rules! emit_file {
 file_methods!(emit_file);
 
 impl<S: AsyncStore> File<S> {
-    pub(crate) fn new(file: S::File, path: FsPath, mode: Mode) -> Self {
-        Self { inner: Arc::new(file), path, mode, position: 0 }
+    pub(crate) fn new(file: S::File, path: FsPath, mode: Mode, store: &'static str) -> Self {
+        Self { inner: Arc::new(file), path, mode, position: 0, store }
     }
 
     /// The path it was opened at; the root for a staged upload.
@@ -194,7 +195,8 @@ impl<S: AsyncStore> File<S> {
     /// `InvalidInput` for a position before the start.
     pub async fn seek(&mut self, to: std::io::SeekFrom) -> Result<u64> {
         let len = if matches!(to, std::io::SeekFrom::End(_)) { self.len().await? } else { 0 };
-        self.position = super::blocking::seek_to(self.position, len, to)?;
+        let target = super::blocking::seek_to(self.position, len, to).at(Operation::Seek, &self.path);
+        self.position = target.map_err(|error| error.with_store(self.store))?;
         Ok(self.position)
     }
 
@@ -211,17 +213,26 @@ impl<S: AsyncStore> File<S> {
     /// `Closed`; each block has its own.
     pub async fn chunks(&self, range: impl Into<ByteRange> + Send, block: usize) -> Result<Chunks<S::File>> {
         let (start, len) = range.into().resolve(self.len().await?);
-        Ok(Chunks(Blocks::new(Arc::clone(&self.inner), start, start + len, block)))
+        let blocks = Blocks::new(Arc::clone(&self.inner), start, start + len, block);
+        let about = About { operation: Operation::Read, path: self.path.clone(), store: self.store };
+        Ok(Chunks { blocks, about })
     }
 }
 
 /// The blocks of a file as a stream.
-pub struct Chunks<F>(Blocks<F>);
+pub struct Chunks<F> {
+    blocks: Blocks<F>,
+    about: About,
+}
 
 impl<F: AsyncFile> Chunks<F> {
     /// The next block; `None` at the end.
     pub async fn next(&mut self) -> Option<Result<Bytes>> {
-        std::future::poll_fn(|context| self.0.poll_next(context)).await
+        std::future::poll_fn(|context| self.poll_block(context)).await
+    }
+
+    fn poll_block(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        self.blocks.poll_next(context).map_err(|error| self.about.tell(error))
     }
 }
 
@@ -229,7 +240,7 @@ impl<F: AsyncFile> Stream for Chunks<F> {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
-        self.0.poll_next(context)
+        self.poll_block(context)
     }
 }
 

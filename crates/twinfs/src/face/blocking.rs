@@ -117,6 +117,7 @@ pub struct File<S: Immediate = DynStore<SyncFace>> {
     path: FsPath,
     mode: Mode,
     position: u64,
+    store: &'static str,
 }
 
 macro_rules! emit_file {
@@ -128,7 +129,8 @@ macro_rules! emit_file {
                 #[allow(clippy::len_without_is_empty, reason = "the length is fallible; emptiness is len() == 0")]
                 pub fn $name$(<$life>)?(&self, $($arg: $ty),*) -> Result<$ret> {
                     let $file = &self.inner;
-                    ready(async { $body }).at(Operation::$operation, &self.path)
+                    let result = ready(async { $body }).at(Operation::$operation, &self.path);
+                    result.map_err(|error| error.with_store(self.store))
                 }
             )*
         }
@@ -138,8 +140,8 @@ macro_rules! emit_file {
 file_methods!(emit_file);
 
 impl<S: Immediate> File<S> {
-    pub(crate) fn new(inner: S::File, path: FsPath, mode: Mode) -> Self {
-        Self { inner, path, mode, position: 0 }
+    pub(crate) fn new(inner: S::File, path: FsPath, mode: Mode, store: &'static str) -> Self {
+        Self { inner, path, mode, position: 0, store }
     }
 
     /// The path it was opened at; the root for a staged upload.
@@ -193,7 +195,8 @@ impl<S: Immediate> File<S> {
     /// `InvalidInput` for a position before the start.
     pub fn seek(&mut self, to: SeekFrom) -> Result<u64> {
         let len = if matches!(to, SeekFrom::End(_)) { self.len()? } else { 0 };
-        self.position = seek_to(self.position, len, to)?;
+        let target = seek_to(self.position, len, to).at(Operation::Seek, &self.path);
+        self.position = target.map_err(|error| error.with_store(self.store))?;
         Ok(self.position)
     }
 
@@ -222,9 +225,9 @@ pub(crate) fn seek_to(position: u64, len: u64, to: SeekFrom) -> Result<u64> {
         SeekFrom::End(delta) => len.checked_add_signed(delta),
     };
     target.ok_or_else(|| {
-        Error::new(ErrorKind::InvalidInput)
-            .with_operation(Operation::Seek)
-            .with_message("the position would lie before the start of the file")
+        Error::new(ErrorKind::InvalidInput).with_message(
+            "the position would lie before the start of the file, or beyond what an offset can say",
+        )
     })
 }
 

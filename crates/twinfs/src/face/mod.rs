@@ -8,10 +8,11 @@ pub(crate) mod blocking;
 
 use crate::error::{ErrorContext, Operation, Result};
 use crate::path::{FsPath, IntoFsPath};
+use crate::store::AsyncStore;
 
 /// The path of an operation, which an error about it names.
-fn checked(path: impl IntoFsPath, operation: Operation) -> Result<FsPath> {
-    path.into_fs_path().during(operation)
+fn checked<S: AsyncStore>(store: &S, path: impl IntoFsPath, operation: Operation) -> Result<FsPath> {
+    path.into_fs_path().during(operation).map_err(|error| error.with_store(store.scheme()))
 }
 
 /// Every verb of a file system, for both faces. In the text `$store` is the store; it awaits
@@ -26,7 +27,7 @@ macro_rules! fs_methods {
             /// out of the root), `InvalidPath`.
             example ["fs.write(\"a.txt\", \"hello\")", "?;\nassert_eq!(fs.stat(\"a.txt\")", "?.len, 5);"]
             fn stat(path: impl IntoFsPath) -> Metadata = |store| {
-                verbs::stat(store, &checked(path, Operation::Stat)?, &StatOptions::default()).await
+                verbs::stat(store, &checked(store, path, Operation::Stat)?, &StatOptions::default()).await
             }
 
             /// As [`stat`](Self::stat), with options: the version, too.
@@ -35,7 +36,7 @@ macro_rules! fs_methods {
             /// As [`stat`](Self::stat); `Unsupported` where the store keeps no versions.
             example ["fs.write(\"a.txt\", \"hello\")", "?;\nlet with_version = twinfs::StatOptions { version: true };\nassert!(fs.stat_with(\"a.txt\", &with_version)", "?.version.is_some());"]
             fn stat_with(path: impl IntoFsPath, options: &StatOptions) -> Metadata = |store| {
-                verbs::stat(store, &checked(path, Operation::Stat)?, options).await
+                verbs::stat(store, &checked(store, path, Operation::Stat)?, options).await
             }
 
             /// [`stat_with`](Self::stat_with) for many paths in one call; results in the order of the paths.
@@ -53,7 +54,7 @@ macro_rules! fs_methods {
             /// `InvalidPath`, `PermissionDenied`; never `NotFound`.
             example ["assert!(!fs.exists(\"a.txt\")", "?);"]
             fn exists(path: impl IntoFsPath) -> bool = |store| {
-                verbs::exists(store, &checked(path, Operation::Stat)?).await
+                verbs::exists(store, &checked(store, path, Operation::Stat)?).await
             }
 
             /// Whether a regular file is at a path.
@@ -62,7 +63,7 @@ macro_rules! fs_methods {
             /// As [`exists`](Self::exists).
             example ["assert!(!fs.is_file(\"a.txt\")", "?);"]
             fn is_file(path: impl IntoFsPath) -> bool = |store| {
-                verbs::is_file(store, &checked(path, Operation::Stat)?).await
+                verbs::is_file(store, &checked(store, path, Operation::Stat)?).await
             }
 
             /// Whether a directory is at a path.
@@ -71,7 +72,7 @@ macro_rules! fs_methods {
             /// As [`exists`](Self::exists).
             example ["assert!(fs.is_dir(\"/\")", "?);"]
             fn is_dir(path: impl IntoFsPath) -> bool = |store| {
-                verbs::is_dir(store, &checked(path, Operation::Stat)?).await
+                verbs::is_dir(store, &checked(store, path, Operation::Stat)?).await
             }
 
             /// Reads a whole file.
@@ -80,7 +81,7 @@ macro_rules! fs_methods {
             /// `NotFound`, `IsADirectory`, `NotADirectory`, `PermissionDenied`, `InvalidPath`.
             example ["fs.write(\"a.txt\", \"hello\")", "?;\nassert_eq!(fs.read(\"a.txt\")", "?, \"hello\");"]
             fn read(path: impl IntoFsPath) -> Bytes = |store| {
-                verbs::read(store, &checked(path, Operation::Read)?, &ReadOptions::default()).await
+                verbs::read(store, &checked(store, path, Operation::Read)?, &ReadOptions::default()).await
             }
 
             /// Reads a range of a file, in bytes; from the end with [`ByteRange::Suffix`]. Ranges past the
@@ -91,7 +92,7 @@ macro_rules! fs_methods {
             example ["fs.write(\"a.txt\", \"hello\")", "?;\nassert_eq!(fs.read_range(\"a.txt\", 1..3)", "?, \"el\");"]
             fn read_range(path: impl IntoFsPath, range: impl Into<ByteRange> + Send) -> Bytes = |store| {
                 let options = ReadOptions { range: range.into(), if_version: None };
-                verbs::read(store, &checked(path, Operation::Read)?, &options).await
+                verbs::read(store, &checked(store, path, Operation::Read)?, &options).await
             }
 
             /// Reads with options: a range, a condition on the version.
@@ -100,7 +101,7 @@ macro_rules! fs_methods {
             /// As [`read`](Self::read), and `ConditionFailed`.
             example ["fs.write(\"a.txt\", \"hello\")", "?;\nlet last = twinfs::ReadOptions { range: twinfs::ByteRange::Suffix(2), ..Default::default() };\nassert_eq!(fs.read_with(\"a.txt\", &last)", "?, \"lo\");"]
             fn read_with(path: impl IntoFsPath, options: &ReadOptions) -> Bytes = |store| {
-                verbs::read(store, &checked(path, Operation::Read)?, options).await
+                verbs::read(store, &checked(store, path, Operation::Read)?, options).await
             }
 
             /// Reads many files in one call, side by side where the store gains from it; results in the
@@ -124,7 +125,7 @@ macro_rules! fs_methods {
             example ["let metadata = fs.write(\"new/folder/a.txt\", \"hello\")", "?;\nassert_eq!(metadata.len, 5);"]
             fn write<'data>(path: impl IntoFsPath, data: impl Into<Data<'data>> + Send) -> Metadata = |store| {
                 let data = data.into();
-                verbs::write(store, &checked(path, Operation::Write)?, &data, &WriteOptions::default()).await
+                verbs::write(store, &checked(store, path, Operation::Write)?, &data, &WriteOptions::default()).await
             }
 
             /// As [`write`](Self::write), with a condition, durability and the treatment of missing directories.
@@ -135,7 +136,7 @@ macro_rules! fs_methods {
             example ["let if_absent = twinfs::WriteOptions::if_absent();\nfs.write_with(\"a.txt\", \"first\", &if_absent)", "?;\nlet error = fs.write_with(\"a.txt\", \"second\", &if_absent)", ".unwrap_err();\nassert_eq!(error.kind(), twinfs::ErrorKind::ConditionFailed);"]
             fn write_with<'data>(path: impl IntoFsPath, data: impl Into<Data<'data>> + Send, options: &WriteOptions) -> Metadata = |store| {
                 let data = data.into();
-                verbs::write(store, &checked(path, Operation::Write)?, &data, options).await
+                verbs::write(store, &checked(store, path, Operation::Write)?, &data, options).await
             }
 
             /// As [`write_with`](Self::write_with), from parts that follow each other: a header and a body, say,
@@ -145,7 +146,7 @@ macro_rules! fs_methods {
             /// As [`write_with`](Self::write_with).
             example ["fs.write_parts(\"a.txt\", &[\"head,\".into(), \"body\".into()], &Default::default())", "?;\nassert_eq!(fs.read(\"a.txt\")", "?, \"head,body\");"]
             fn write_parts(path: impl IntoFsPath, parts: &[Data<'_>], options: &WriteOptions) -> Metadata = |store| {
-                verbs::write_parts(store, &path.into_fs_path()?, parts, options).await
+                verbs::write_parts(store, &checked(store, path, Operation::Write)?, parts, options).await
             }
 
             /// Writes many files in one call, each whole by itself; results in the order of the items.
@@ -165,8 +166,8 @@ macro_rules! fs_methods {
             /// holds the path; `Unsupported` for what the store does not declare.
             example ["let mut file = fs.open(\"a.txt\", twinfs::Mode::Write)", "?;\nfile.write(b\"hello\")", "?;\nassert!(!fs.exists(\"a.txt\")", "?);\nfile.commit()", "?;\nassert_eq!(fs.read(\"a.txt\")", "?, \"hello\");"]
             fn open(path: impl IntoFsPath, options: impl Into<OpenOptions> + Send) -> File<S> = |store| {
-                let (path, options) = (checked(path, Operation::Open)?, options.into());
-                Ok(File::new(verbs::open(store, &path, &options).await?, path, options.mode))
+                let (path, options) = (checked(store, path, Operation::Open)?, options.into());
+                Ok(File::new(verbs::open(store, &path, &options).await?, path, options.mode, store.scheme()))
             }
 
             /// The entries of a directory, in order (see [`Entry::listing_cmp`]), without metadata.
@@ -175,8 +176,8 @@ macro_rules! fs_methods {
             /// `NotFound`; a file is listed as itself.
             example ["fs.write(\"b/c\", \"\")", "?;\nfs.write(\"a\", \"\")", "?;\nlet names: Vec<String> = fs.list(\"\")", "?.iter().map(|entry| entry.path.to_string()).collect();\nassert_eq!(names, [\"a\", \"b\"]);"]
             fn list(path: impl IntoFsPath) -> Vec<Entry> = |store| {
-                let lister = verbs::list(store, &checked(path, Operation::List)?, &ListOptions::default()).await?;
-                Cursor::new(lister, None).collect().await
+                let path = checked(store, path, Operation::List)?;
+                verbs::list(store, &path, &ListOptions::default(), Operation::List).await?.collect().await
             }
 
             /// Starts a listing with options: recursive, unordered, with metadata, from a name on. The
@@ -186,8 +187,8 @@ macro_rules! fs_methods {
             /// As [`list`](Self::list).
             example ["fs.write(\"b/c\", \"xyz\")", "?;\nlet options = twinfs::ListOptions { metadata: true, ..Default::default() };\nlet mut entries = fs.entries(\"b\", &options)", "?;\nlet page = entries.next_page(100)", "?;\nassert_eq!(page[0].len(), Some(3));"]
             fn entries(path: impl IntoFsPath, options: &ListOptions) -> Entries<S> = |store| {
-                let lister = verbs::list(store, &checked(path, Operation::List)?, options).await?;
-                Ok(Entries::new(Cursor::new(lister, None)))
+                let path = checked(store, path, Operation::List)?;
+                Ok(Entries::new(verbs::list(store, &path, options, Operation::List).await?))
             }
 
             /// Everything below a directory, in order, without metadata. Links are reported and not followed.
@@ -197,8 +198,8 @@ macro_rules! fs_methods {
             example ["fs.write(\"b/c\", \"\")", "?;\nlet all = fs.walk(\"\")", "?.collect_all()", "?;\nassert_eq!(all.len(), 2);"]
             fn walk(path: impl IntoFsPath) -> Entries<S> = |store| {
                 let options = ListOptions { depth: Depth::Recursive, ..ListOptions::default() };
-                let lister = verbs::list(store, &checked(path, Operation::List)?, &options).await?;
-                Ok(Entries::new(Cursor::new(lister, None)))
+                let path = checked(store, path, Operation::Walk)?;
+                Ok(Entries::new(verbs::list(store, &path, &options, Operation::Walk).await?))
             }
 
             /// Everything that matches a pattern, in order: `*`, `?`, `[a-z]`, `[!a-z]`, `{a,b}` within a
@@ -209,13 +210,13 @@ macro_rules! fs_methods {
             /// `InvalidInput` for a malformed pattern, `InvalidPath` for its literal part.
             example ["fs.write(\"a/x.txt\", \"\")", "?;\nfs.write(\"a/y.csv\", \"\")", "?;\nlet found = fs.glob(\"a/*.txt\")", "?.collect_all()", "?;\nassert_eq!(found[0].path.as_str(), \"a/x.txt\");"]
             fn glob(pattern: &str) -> Entries<S> = |store| {
-                let pattern = Pattern::new(pattern)?;
+                let pattern = Pattern::new(pattern).map_err(|error| error.with_store(store.scheme()))?;
                 let depth = if pattern.deep { Depth::Recursive } else { Depth::Children };
                 let options = ListOptions { depth, ..ListOptions::default() };
-                match verbs::list(store, &pattern.base, &options).await {
-                    Ok(lister) => Ok(Entries::new(Cursor::new(lister, Some(pattern)))),
+                match verbs::list(store, &pattern.base, &options, Operation::Glob).await {
+                    Ok(cursor) => Ok(Entries::new(cursor.matching(pattern))),
                     Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(Entries::empty()),
-                    Err(error) => Err(error.with_operation(Operation::Glob)),
+                    Err(error) => Err(error),
                 }
             }
 
@@ -225,7 +226,7 @@ macro_rules! fs_methods {
             /// `AlreadyExists`, `NotFound` (the parent), `NotADirectory`.
             example ["fs.create_dir(\"a\")", "?;\nassert!(fs.is_dir(\"a\")", "?);"]
             fn create_dir(path: impl IntoFsPath) -> () = |store| {
-                verbs::create_dir(store, &checked(path, Operation::CreateDir)?, &verbs::MKDIR).await
+                verbs::create_dir(store, &checked(store, path, Operation::CreateDir)?, &verbs::MKDIR).await
             }
 
             /// Creates a directory and those above it; one that is there already is fine.
@@ -234,7 +235,7 @@ macro_rules! fs_methods {
             /// `AlreadyExists` or `NotADirectory` where a file is in the way.
             example ["fs.create_dir_all(\"a/b/c\")", "?;\nfs.create_dir_all(\"a/b/c\")", "?;"]
             fn create_dir_all(path: impl IntoFsPath) -> () = |store| {
-                verbs::create_dir(store, &checked(path, Operation::CreateDir)?, &verbs::MKDIR_ALL).await
+                verbs::create_dir(store, &checked(store, path, Operation::CreateDir)?, &verbs::MKDIR_ALL).await
             }
 
             /// Creates a directory with options.
@@ -243,7 +244,7 @@ macro_rules! fs_methods {
             /// As [`create_dir`](Self::create_dir).
             example ["fs.create_dir_with(\"a/b\", &Default::default())", "?;"]
             fn create_dir_with(path: impl IntoFsPath, options: &CreateDirOptions) -> () = |store| {
-                verbs::create_dir(store, &checked(path, Operation::CreateDir)?, options).await
+                verbs::create_dir(store, &checked(store, path, Operation::CreateDir)?, options).await
             }
 
             /// Removes a file, or a link itself.
@@ -252,7 +253,7 @@ macro_rules! fs_methods {
             /// `NotFound`, `IsADirectory`.
             example ["fs.write(\"a\", \"\")", "?;\nfs.remove(\"a\")", "?;\nassert!(!fs.exists(\"a\")", "?);"]
             fn remove(path: impl IntoFsPath) -> () = |store| {
-                verbs::remove(store, &checked(path, Operation::Remove)?, &RemoveOptions::default()).await
+                verbs::remove(store, &checked(store, path, Operation::Remove)?, &RemoveOptions::default()).await
             }
 
             /// As [`remove`](Self::remove), with durability.
@@ -261,7 +262,7 @@ macro_rules! fs_methods {
             /// As [`remove`](Self::remove).
             example ["fs.write(\"a\", \"\")", "?;\nfs.remove_with(\"a\", &Default::default())", "?;"]
             fn remove_with(path: impl IntoFsPath, options: &RemoveOptions) -> () = |store| {
-                verbs::remove(store, &checked(path, Operation::Remove)?, options).await
+                verbs::remove(store, &checked(store, path, Operation::Remove)?, options).await
             }
 
             /// Removes an empty directory.
@@ -270,7 +271,7 @@ macro_rules! fs_methods {
             /// `NotFound`, `NotADirectory`, `NotEmpty`; `InvalidInput` for the root.
             example ["fs.create_dir(\"a\")", "?;\nfs.remove_dir(\"a\")", "?;"]
             fn remove_dir(path: impl IntoFsPath) -> () = |store| {
-                verbs::remove_dir(store, &checked(path, Operation::RemoveDir)?, &RemoveOptions::default()).await
+                verbs::remove_dir(store, &checked(store, path, Operation::RemoveDir)?, &RemoveOptions::default()).await
             }
 
             /// As [`remove_dir`](Self::remove_dir), with durability.
@@ -279,7 +280,7 @@ macro_rules! fs_methods {
             /// As [`remove_dir`](Self::remove_dir).
             example ["fs.create_dir(\"a\")", "?;\nfs.remove_dir_with(\"a\", &Default::default())", "?;"]
             fn remove_dir_with(path: impl IntoFsPath, options: &RemoveOptions) -> () = |store| {
-                verbs::remove_dir(store, &checked(path, Operation::RemoveDir)?, options).await
+                verbs::remove_dir(store, &checked(store, path, Operation::RemoveDir)?, options).await
             }
 
             /// Removes a file, or a directory with everything in it; of the root: everything in it. Links
@@ -291,7 +292,7 @@ macro_rules! fs_methods {
             /// `NotFound`, `PermissionDenied`.
             example ["fs.write(\"a/b/c\", \"\")", "?;\nfs.remove_all(\"a\")", "?;\nassert!(!fs.exists(\"a\")", "?);"]
             fn remove_all(path: impl IntoFsPath) -> () = |store| {
-                verbs::remove_all(store, &checked(path, Operation::RemoveAll)?, &RemoveOptions::default()).await
+                verbs::remove_all(store, &checked(store, path, Operation::RemoveAll)?, &RemoveOptions::default()).await
             }
 
             /// As [`remove_all`](Self::remove_all), with durability.
@@ -300,7 +301,7 @@ macro_rules! fs_methods {
             /// As [`remove_all`](Self::remove_all).
             example ["fs.write(\"a/b\", \"\")", "?;\nfs.remove_all_with(\"a\", &Default::default())", "?;"]
             fn remove_all_with(path: impl IntoFsPath, options: &RemoveOptions) -> () = |store| {
-                verbs::remove_all(store, &checked(path, Operation::RemoveAll)?, options).await
+                verbs::remove_all(store, &checked(store, path, Operation::RemoveAll)?, options).await
             }
 
             /// Moves a file, link or directory. A file at the destination is replaced; missing directories
@@ -310,7 +311,7 @@ macro_rules! fs_methods {
             /// `NotFound`, `IsADirectory`, `NotADirectory`, `NotEmpty`; `InvalidInput` for a directory into itself.
             example ["fs.write(\"a\", \"1\")", "?;\nfs.rename(\"a\", \"b/c\")", "?;\nassert_eq!(fs.read(\"b/c\")", "?, \"1\");"]
             fn rename(from: impl IntoFsPath, to: impl IntoFsPath) -> () = |store| {
-                verbs::rename(store, &checked(from, Operation::Rename)?, &checked(to, Operation::Rename)?, &MoveOptions::default()).await
+                verbs::rename(store, &checked(store, from, Operation::Rename)?, &checked(store, to, Operation::Rename)?, &MoveOptions::default()).await
             }
 
             /// As [`rename`](Self::rename), with a condition on the destination, durability and the treatment of
@@ -320,7 +321,7 @@ macro_rules! fs_methods {
             /// As [`rename`](Self::rename), and `ConditionFailed`.
             example ["fs.write(\"a\", \"1\")", "?;\nfs.rename_with(\"a\", \"b\", &Default::default())", "?;"]
             fn rename_with(from: impl IntoFsPath, to: impl IntoFsPath, options: &MoveOptions) -> () = |store| {
-                verbs::rename(store, &checked(from, Operation::Rename)?, &checked(to, Operation::Rename)?, options).await
+                verbs::rename(store, &checked(store, from, Operation::Rename)?, &checked(store, to, Operation::Rename)?, options).await
             }
 
             /// Copies a file, whole, inside the store.
@@ -329,7 +330,7 @@ macro_rules! fs_methods {
             /// `NotFound`, `IsADirectory`, `NoSpace`.
             example ["fs.write(\"a\", \"1\")", "?;\nfs.copy(\"a\", \"b\")", "?;\nassert_eq!(fs.read(\"b\")", "?, \"1\");"]
             fn copy(from: impl IntoFsPath, to: impl IntoFsPath) -> Metadata = |store| {
-                verbs::copy(store, &checked(from, Operation::Copy)?, &checked(to, Operation::Copy)?, &MoveOptions::default()).await
+                verbs::copy(store, &checked(store, from, Operation::Copy)?, &checked(store, to, Operation::Copy)?, &MoveOptions::default()).await
             }
 
             /// As [`copy`](Self::copy), with a condition on the destination, durability and the treatment of
@@ -339,7 +340,7 @@ macro_rules! fs_methods {
             /// As [`copy`](Self::copy), and `ConditionFailed`.
             example ["fs.write(\"a\", \"1\")", "?;\nfs.copy_with(\"a\", \"b\", &Default::default())", "?;"]
             fn copy_with(from: impl IntoFsPath, to: impl IntoFsPath, options: &MoveOptions) -> Metadata = |store| {
-                verbs::copy(store, &checked(from, Operation::Copy)?, &checked(to, Operation::Copy)?, options).await
+                verbs::copy(store, &checked(store, from, Operation::Copy)?, &checked(store, to, Operation::Copy)?, options).await
             }
 
             /// Counts the bytes, files and directories below a path.
@@ -348,7 +349,7 @@ macro_rules! fs_methods {
             /// As [`list`](Self::list).
             example ["fs.write(\"a/b\", \"123\")", "?;\nassert_eq!(fs.disk_usage(\"\")", "?.bytes, 3);"]
             fn disk_usage(path: impl IntoFsPath) -> DiskUsage = |store| {
-                disk_usage(store, &checked(path, Operation::DiskUsage)?).await
+                disk_usage(store, &checked(store, path, Operation::DiskUsage)?).await
             }
 
             /// Makes an empty staged upload: bytes on their way in that outlive handle and process, show in no
@@ -382,7 +383,7 @@ macro_rules! fs_methods {
             example ["let id = fs.stage(&Default::default())", "?;\nfs.reopen(&id)", "?;"]
             fn reopen(id: &StagedId) -> File<S> = |store| {
                 let file = verbs::reopen(store, id).await?;
-                Ok(File::new(file, FsPath::root(), Mode::Update))
+                Ok(File::new(file, FsPath::root(), Mode::Update, store.scheme()))
             }
 
             /// Publishes a staged upload at a path. Of several calls at once, one finds the upload.
@@ -391,7 +392,7 @@ macro_rules! fs_methods {
             /// `NotFound` for the upload; otherwise as [`write_with`](Self::write_with), and the upload is kept.
             example ["let id = fs.stage(&Default::default())", "?;\nfs.publish(&id, \"empty\", &Default::default())", "?;"]
             fn publish(id: &StagedId, path: impl IntoFsPath, options: &WriteOptions) -> Metadata = |store| {
-                verbs::publish(store, id, &checked(path, Operation::Publish)?, options).await
+                verbs::publish(store, id, &checked(store, path, Operation::Publish)?, options).await
             }
 
             /// As [`publish`](Self::publish), for many in one call: each whole by itself, and all of them as

@@ -6,7 +6,7 @@ use super::pattern::Pattern;
 use super::template::Template;
 use crate::bulk::Item;
 use crate::error::{Error, ErrorKind, Operation, Result};
-use crate::logic::entries::{Cursor, PAGE};
+use crate::logic::entries::PAGE;
 use crate::logic::verbs;
 use crate::path::FsPath;
 use crate::store::{AsyncStore, Depth, EntryKind, ListOptions, Metadata, MoveOptions, StatOptions};
@@ -26,12 +26,11 @@ pub(super) async fn find<S: AsyncStore>(store: &S, template: &Template, pattern:
     let mut found = Vec::new();
     let Some(directory) = template.directory_of(&pattern.literal()) else { return Ok(found) };
     let options = ListOptions { depth: Depth::Recursive, ..ListOptions::default() };
-    let lister = match verbs::list(store, &directory, &options).await {
-        Ok(lister) => lister,
+    let mut entries = match verbs::list(store, &directory, &options, Operation::List).await {
+        Ok(entries) => entries,
         Err(error) if is_nothing(&error) => return Ok(found),
         Err(error) => return Err(error),
     };
-    let mut entries = Cursor::new(lister, None);
     loop {
         let page = entries.next_page(PAGE).await?;
         if page.is_empty() {

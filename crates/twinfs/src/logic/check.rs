@@ -81,8 +81,9 @@ pub(crate) fn open(caps: &Capabilities, options: &OpenOptions) -> Result<()> {
 /// Where no order is, nothing comes after anything.
 pub(crate) fn list(options: &ListOptions) -> Result<()> {
     match (&options.start_after, options.order) {
-        (Some(_), Order::Unordered) => Err(Error::new(ErrorKind::InvalidInput)
-            .with_message("start_after needs the sorted order; leave it out, or list in order")),
+        (Some(_), Order::Unordered) => {
+            refuse("start_after needs the sorted order; leave it out, or list in order")
+        }
         _ => Ok(()),
     }
 }

@@ -1,7 +1,8 @@
 //! Listings as both faces hand them out: entry by entry or page by page, with an optional filter.
 
 use super::glob::Pattern;
-use crate::error::{ErrorContext, Operation, Result};
+use crate::error::{Error, Operation, Result};
+use crate::path::FsPath;
 use crate::store::{AsyncLister, Entry};
 
 /// How many entries a page asked for by the faces themselves holds.
@@ -13,22 +14,43 @@ pub(crate) struct Cursor<L> {
     page: std::vec::IntoIter<Entry>,
     pattern: Option<Pattern>,
     ended: bool,
+    about: About,
+}
+
+/// What an error of a listing says, where the store does not know better.
+pub(crate) struct About {
+    pub(crate) operation: Operation,
+    pub(crate) path: FsPath,
+    pub(crate) store: &'static str,
+}
+
+impl About {
+    pub(crate) fn tell(&self, error: Error) -> Error {
+        error.with_operation(self.operation).with_path(&self.path).with_store(self.store)
+    }
 }
 
 impl<L: AsyncLister> Cursor<L> {
-    pub(crate) fn new(lister: L, pattern: Option<Pattern>) -> Self {
-        Self { lister, page: Vec::new().into_iter(), pattern, ended: false }
+    pub(crate) fn new(lister: L, about: About) -> Self {
+        Self { lister, page: Vec::new().into_iter(), pattern: None, ended: false, about }
     }
 
-    /// The next entries, at most `max`; empty at the end, for good.
+    /// The same with only what matches.
+    pub(crate) fn matching(mut self, pattern: Pattern) -> Self {
+        self.pattern = Some(pattern);
+        self
+    }
+
+    /// The next entries, at most `max`; empty at the end and after an error, for good.
     pub(crate) async fn next_page(&mut self, max: usize) -> Result<Vec<Entry>> {
         let max = max.max(1);
         if self.page.len() > 0 {
             return Ok(self.page.by_ref().take(max).collect());
         }
         while !self.ended {
-            let mut page = self.lister.next_page(max).await.during(Operation::List)?;
-            self.ended = page.is_empty();
+            let result = self.lister.next_page(max).await;
+            self.ended = !matches!(&result, Ok(page) if !page.is_empty());
+            let mut page = result.map_err(|error| self.about.tell(error))?;
             if let Some(pattern) = &self.pattern {
                 page.retain(|entry| pattern.matches(entry));
             }

@@ -2,7 +2,7 @@
 
 use globset::{GlobBuilder, GlobMatcher};
 
-use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::error::{Error, ErrorContext, ErrorKind, Operation, Result};
 use crate::path::FsPath;
 use crate::store::Entry;
 
@@ -36,7 +36,7 @@ impl Pattern {
             trimmed.split('/').take_while(|part| !part.contains(['*', '?', '[', '{'])).collect();
         let parts = trimmed.split('/').count();
         let above = literal.len().min(parts - 1);
-        let base = FsPath::new(&literal[..above].join("/"))?;
+        let base = FsPath::new(&literal[..above].join("/")).during(Operation::Glob)?;
         let deep = parts - above > 1 || trimmed.contains("**");
         Ok(Self { matcher, base, deep, only_dirs })
     }

@@ -1,6 +1,6 @@
 //! How much a tree holds.
 
-use super::entries::{Cursor, PAGE};
+use super::entries::PAGE;
 use super::verbs;
 use crate::error::{Operation, Result};
 use crate::path::FsPath;
@@ -22,10 +22,7 @@ pub struct DiskUsage {
 pub(crate) async fn disk_usage<S: AsyncStore>(store: &S, path: &FsPath) -> Result<DiskUsage> {
     let options =
         ListOptions { depth: Depth::Recursive, order: Order::Unordered, metadata: true, start_after: None };
-    let lister = verbs::list(store, path, &options)
-        .await
-        .map_err(|error| error.with_operation(Operation::DiskUsage))?;
-    let mut cursor = Cursor::new(lister, None);
+    let mut cursor = verbs::list(store, path, &options, Operation::DiskUsage).await?;
     let mut usage = DiskUsage::default();
     loop {
         let page = cursor.next_page(PAGE).await?;

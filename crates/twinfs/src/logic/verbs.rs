@@ -3,12 +3,13 @@
 use bytes::Bytes;
 
 use super::check;
-use crate::error::{ErrorContext, ErrorKind, Operation, Result};
+use super::entries::{About, Cursor};
+use crate::error::{Error, ErrorContext, ErrorKind, Operation, Result};
 use crate::path::FsPath;
 use crate::store::{
-    AsyncStore, CreateDirOptions, Data, Existing, ListOptions, Metadata, MoveOptions, OpenOptions, Parents,
-    PublishItem, ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StagedTarget, StatOptions,
-    WriteItem, WriteOptions,
+    AsyncStore, Condition, CreateDirOptions, Data, Existing, ListOptions, Metadata, MoveOptions, OpenOptions,
+    Parents, PublishItem, ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StagedTarget,
+    StatOptions, WriteItem, WriteOptions,
 };
 
 /// Adds operation, path and store to an error.
@@ -16,6 +17,26 @@ macro_rules! at {
     ($store:expr, $operation:ident, $path:expr, $result:expr) => {
         $result.at(Operation::$operation, $path).map_err(|error| error.with_store($store.scheme()))
     };
+}
+
+/// Adds operation and store, where no path belongs to it.
+macro_rules! during {
+    ($store:expr, $operation:ident, $result:expr) => {
+        $result.during(Operation::$operation).map_err(|error| error.with_store($store.scheme()))
+    };
+}
+
+/// Says which condition did not hold, and what to do about it.
+fn which(condition: &Condition) -> impl FnOnce(Error) -> Error + use<> {
+    let words = match condition {
+        Condition::IfAbsent => "something is there already",
+        Condition::IfVersion(_) => "it was changed or removed since; look at it again, then repeat",
+        Condition::None => "",
+    };
+    move |error| match (error.kind(), error.message()) {
+        (ErrorKind::ConditionFailed, None) if !words.is_empty() => error.with_message(words),
+        _ => error,
+    }
 }
 
 pub(crate) async fn stat<S: AsyncStore>(store: &S, path: &FsPath, options: &StatOptions) -> Result<Metadata> {
@@ -46,7 +67,13 @@ pub(crate) async fn is_dir<S: AsyncStore>(store: &S, path: &FsPath) -> Result<bo
 
 pub(crate) async fn read<S: AsyncStore>(store: &S, path: &FsPath, options: &ReadOptions) -> Result<Bytes> {
     at!(store, Read, path, check::version(store.capabilities(), options.if_version.is_some()))?;
-    at!(store, Read, path, store.read(path, options).await)
+    let result = store.read(path, options).await;
+    at!(store, Read, path, result.map_err(which_version(options)))
+}
+
+/// As [`which`], of a read.
+fn which_version(options: &ReadOptions) -> impl FnOnce(Error) -> Error + use<> {
+    which(&options.if_version.clone().map_or(Condition::None, Condition::IfVersion))
 }
 
 /// `stat` without waiting; `None` also for what [`stat`] would refuse.
@@ -66,9 +93,10 @@ pub(crate) async fn read_many<S: AsyncStore>(
     paths: &[FsPath],
     options: &ReadOptions,
 ) -> Result<Vec<Result<Bytes>>> {
-    check::version(store.capabilities(), options.if_version.is_some()).during(Operation::ReadMany)?;
-    let results = store.read_many(paths, options).await.during(Operation::ReadMany)?;
-    Ok(paths.iter().zip(results).map(|(path, result)| at!(store, Read, path, result)).collect())
+    during!(store, ReadMany, check::version(store.capabilities(), options.if_version.is_some()))?;
+    let results = during!(store, ReadMany, store.read_many(paths, options).await)?;
+    let told = |result: Result<Bytes>| result.map_err(which_version(options));
+    Ok(paths.iter().zip(results).map(|(path, result)| at!(store, Read, path, told(result))).collect())
 }
 
 pub(crate) async fn stat_many<S: AsyncStore>(
@@ -76,8 +104,8 @@ pub(crate) async fn stat_many<S: AsyncStore>(
     paths: &[FsPath],
     options: &StatOptions,
 ) -> Result<Vec<Result<Metadata>>> {
-    check::version(store.capabilities(), options.version).during(Operation::Stat)?;
-    let results = store.stat_many(paths, options).await.during(Operation::Stat)?;
+    during!(store, Stat, check::version(store.capabilities(), options.version))?;
+    let results = during!(store, Stat, store.stat_many(paths, options).await)?;
     Ok(paths.iter().zip(results).map(|(path, result)| at!(store, Stat, path, result)).collect())
 }
 
@@ -90,7 +118,7 @@ pub(crate) async fn write<S: AsyncStore>(
     let caps = store.capabilities();
     at!(store, Write, path, check::write(caps, options))?;
     at!(store, Write, path, check::size(caps, data.len() as u64))?;
-    at!(store, Write, path, store.write(path, data, options).await)
+    at!(store, Write, path, store.write(path, data, options).await.map_err(which(&options.condition)))
 }
 
 pub(crate) async fn write_parts<S: AsyncStore>(
@@ -103,7 +131,7 @@ pub(crate) async fn write_parts<S: AsyncStore>(
     let len = parts.iter().map(|part| part.len() as u64).sum();
     at!(store, Write, path, check::write(caps, options))?;
     at!(store, Write, path, check::size(caps, len))?;
-    at!(store, Write, path, store.write_parts(path, parts, options).await)
+    at!(store, Write, path, store.write_parts(path, parts, options).await.map_err(which(&options.condition)))
 }
 
 pub(crate) async fn write_many<S: AsyncStore>(
@@ -111,23 +139,32 @@ pub(crate) async fn write_many<S: AsyncStore>(
     items: &[WriteItem<'_>],
     options: &WriteOptions,
 ) -> Result<Vec<Result<Metadata>>> {
-    check::write_many(store.capabilities(), items, options).during(Operation::WriteMany)?;
-    let results = store.write_many(items, options).await.during(Operation::WriteMany)?;
-    Ok(items.iter().zip(results).map(|(item, result)| at!(store, Write, &item.path, result)).collect())
+    during!(store, WriteMany, check::write_many(store.capabilities(), items, options))?;
+    let results = during!(store, WriteMany, store.write_many(items, options).await)?;
+    let told = |result: Result<Metadata>| result.map_err(which(&options.condition));
+    Ok(items.iter().zip(results).map(|(item, result)| at!(store, Write, &item.path, told(result))).collect())
 }
 
 pub(crate) async fn open<S: AsyncStore>(store: &S, path: &FsPath, options: &OpenOptions) -> Result<S::File> {
     at!(store, Open, path, check::open(store.capabilities(), options))?;
-    at!(store, Open, path, store.open(path, options).await)
+    at!(store, Open, path, store.open(path, options).await.map_err(which(&options.condition)))
 }
 
 pub(crate) async fn list<S: AsyncStore>(
     store: &S,
     path: &FsPath,
     options: &ListOptions,
-) -> Result<S::Lister> {
-    at!(store, List, path, check::list(options))?;
-    at!(store, List, path, store.list(path, options).await)
+    operation: Operation,
+) -> Result<Cursor<S::Lister>> {
+    let about = About { operation, path: path.clone(), store: store.scheme() };
+    let listed = match check::list(options) {
+        Ok(()) => store.list(path, options).await,
+        Err(error) => Err(error),
+    };
+    match listed {
+        Ok(lister) => Ok(Cursor::new(lister, about)),
+        Err(error) => Err(about.tell(error)),
+    }
 }
 
 pub(crate) async fn create_dir<S: AsyncStore>(
@@ -171,6 +208,12 @@ fn check_move<S: AsyncStore>(store: &S, options: &MoveOptions) -> Result<()> {
     check::durability(caps, options.durability)
 }
 
+/// An error of a move names its source as path; this adds the destination, which may be what is wrong.
+fn arriving(to: &FsPath, options: &MoveOptions) -> impl FnOnce(Error) -> Error + use<> {
+    let (which, to) = (which(&options.condition), to.clone());
+    move |error| which(error).with_destination(&to)
+}
+
 pub(crate) async fn rename<S: AsyncStore>(
     store: &S,
     from: &FsPath,
@@ -178,7 +221,7 @@ pub(crate) async fn rename<S: AsyncStore>(
     options: &MoveOptions,
 ) -> Result<()> {
     at!(store, Rename, from, check_move(store, options))?;
-    at!(store, Rename, from, store.rename(from, to, options).await)
+    at!(store, Rename, from, store.rename(from, to, options).await.map_err(arriving(to, options)))
 }
 
 pub(crate) async fn copy<S: AsyncStore>(
@@ -188,7 +231,7 @@ pub(crate) async fn copy<S: AsyncStore>(
     options: &MoveOptions,
 ) -> Result<Metadata> {
     at!(store, Copy, from, check_move(store, options))?;
-    at!(store, Copy, from, store.copy(from, to, options).await)
+    at!(store, Copy, from, store.copy(from, to, options).await.map_err(arriving(to, options)))
 }
 
 fn check_staged<S: AsyncStore>(store: &S) -> Result<()> {
@@ -197,8 +240,8 @@ fn check_staged<S: AsyncStore>(store: &S) -> Result<()> {
 }
 
 pub(crate) async fn stage<S: AsyncStore>(store: &S, options: &StageOptions) -> Result<StagedId> {
-    check_staged(store).during(Operation::Stage)?;
-    store.stage(options).await.during(Operation::Stage)
+    during!(store, Stage, check_staged(store))?;
+    during!(store, Stage, store.stage(options).await)
 }
 
 pub(crate) async fn write_staged<S: AsyncStore>(
@@ -207,13 +250,13 @@ pub(crate) async fn write_staged<S: AsyncStore>(
     offset: u64,
     data: &Data<'_>,
 ) -> Result<StagedId> {
-    check_staged(store).during(Operation::Write)?;
-    store.write_staged(target, &offset, data).await.during(Operation::Write)
+    during!(store, Write, check_staged(store))?;
+    during!(store, Write, store.write_staged(target, &offset, data).await)
 }
 
 pub(crate) async fn reopen<S: AsyncStore>(store: &S, id: &StagedId) -> Result<S::File> {
-    check_staged(store).during(Operation::Reopen)?;
-    store.reopen(id).await.during(Operation::Reopen)
+    during!(store, Reopen, check_staged(store))?;
+    during!(store, Reopen, store.reopen(id).await)
 }
 
 pub(crate) async fn publish<S: AsyncStore>(
@@ -224,7 +267,7 @@ pub(crate) async fn publish<S: AsyncStore>(
 ) -> Result<Metadata> {
     at!(store, Publish, path, check_staged(store))?;
     at!(store, Publish, path, check::write(store.capabilities(), options))?;
-    at!(store, Publish, path, store.publish(id, path, options).await)
+    at!(store, Publish, path, store.publish(id, path, options).await.map_err(which(&options.condition)))
 }
 
 pub(crate) async fn publish_many<S: AsyncStore>(
@@ -232,18 +275,21 @@ pub(crate) async fn publish_many<S: AsyncStore>(
     items: &[PublishItem],
     options: &WriteOptions,
 ) -> Result<Vec<Result<Metadata>>> {
-    check_staged(store).during(Operation::Publish)?;
-    check::write(store.capabilities(), options).during(Operation::Publish)?;
-    let results = store.publish_many(items, options).await.during(Operation::Publish)?;
-    Ok(items.iter().zip(results).map(|(item, result)| at!(store, Publish, &item.path, result)).collect())
+    during!(store, Publish, check_staged(store))?;
+    during!(store, Publish, check::write(store.capabilities(), options))?;
+    let results = during!(store, Publish, store.publish_many(items, options).await)?;
+    let named = |(item, result): (&PublishItem, Result<Metadata>)| {
+        at!(store, Publish, &item.path, result.map_err(which(&options.condition)))
+    };
+    Ok(items.iter().zip(results).map(named).collect())
 }
 
 pub(crate) async fn discard<S: AsyncStore>(store: &S, id: &StagedId) -> Result<()> {
-    check_staged(store).during(Operation::Discard)?;
-    store.discard(id).await.during(Operation::Discard)
+    during!(store, Discard, check_staged(store))?;
+    during!(store, Discard, store.discard(id).await)
 }
 
 pub(crate) async fn list_staged<S: AsyncStore>(store: &S) -> Result<Vec<Staged>> {
-    check_staged(store).during(Operation::ListStaged)?;
-    store.list_staged().await.during(Operation::ListStaged)
+    during!(store, ListStaged, check_staged(store))?;
+    during!(store, ListStaged, store.list_staged().await)
 }

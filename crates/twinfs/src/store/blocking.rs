@@ -7,7 +7,7 @@ use super::{
     PublishItem, ReadOptions, RemoveOptions, StageOptions, Staged, StagedId, StagedTarget, StatOptions,
     WriteItem, WriteOptions, join,
 };
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::path::FsPath;
 
 /// A store whose natural face is sync. The adapters [`Ready`](crate::adapters::Ready) and
@@ -319,4 +319,10 @@ pub trait BlockingLister: Send + 'static {
     /// # Errors
     /// Those of the store. A directory that vanished meanwhile is passed over.
     fn next_page(&mut self, max: usize) -> Result<Vec<Entry>>;
+}
+
+/// What a staged writer's commit answers after a write that failed: its content is not what its writer
+/// means it to be.
+pub(crate) fn after_failed_write() -> Error {
+    Error::new(ErrorKind::Io).with_message("a write before this failed; nothing is published")
 }

@@ -13,6 +13,7 @@ mod options;
 pub(crate) mod verbs;
 
 pub use asynchronous::{AsyncFile, AsyncLister, AsyncStore, Immediate};
+pub(crate) use blocking::after_failed_write;
 pub use blocking::{BlockingFile, BlockingLister, BlockingStore};
 pub use capabilities::Capabilities;
 pub(crate) use data::join;

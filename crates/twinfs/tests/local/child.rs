@@ -5,10 +5,13 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
+use twinfs::Durability;
 use twinfs::stores::local::{LocalOptions, LocalStore};
 
 const ROLE: &str = "TWINFS_TEST_ROLE";
 const ROOT: &str = "TWINFS_TEST_ROOT";
+/// Set: the child's store is durable.
+pub(crate) const DURABLE: &str = "TWINFS_TEST_DURABLE";
 
 /// What a child process does in the directory of its store.
 pub(crate) type Role = fn(&LocalStore, &mut Parent);
@@ -19,6 +22,10 @@ const ROLES: &[(&str, Role)] = &[
     ("count_by_handle", crate::writers::count_by_handle),
     ("die_writing", crate::litter::die_writing),
     ("umask", crate::modes::under_umask),
+    ("read_only_files", crate::modes::read_only_files),
+    ("unreadable_directory", crate::listing::unreadable_directory),
+    ("few_threads", crate::limits::few_threads),
+    ("nothing", |_, _| {}),
     ("durable", crate::durability::durable_verbs),
     ("failing_sync", crate::durability::failing_sync),
     ("few_descriptors", crate::limits::few_descriptors),
@@ -34,7 +41,8 @@ fn role() {
     let name = std::env::var(ROLE).expect("a role");
     let root = std::env::var_os(ROOT).expect("a root");
     let (_, body) = ROLES.iter().find(|(known, _)| *known == name).expect("a known role");
-    let store = LocalStore::open(root, LocalOptions::default()).unwrap();
+    let durability = if std::env::var_os(DURABLE).is_some() { Durability::Full } else { Durability::None };
+    let store = LocalStore::open(root, LocalOptions { durability, ..LocalOptions::default() }).unwrap();
     body(&store, &mut Parent);
 }
 

@@ -7,7 +7,7 @@ use twinfs::stores::local::{LocalOptions, LocalStore};
 use twinfs::{BlockingStore, Data, ErrorKind, Mode, MoveOptions, OpenOptions, Publish, WriteOptions};
 
 use crate::child::{Parent, Process};
-use crate::support::{disk_names, is_root, kind, open, path, read, tree, write};
+use crate::support::{deny, disk_names, is_root, kind, open, path, read, tree, write};
 
 /// A small file system of its own, unmounted when dropped.
 pub(crate) struct Mounted(TempDir);
@@ -110,4 +110,30 @@ fn too_few_descriptors_are_a_clear_error() {
     let tree = tree();
     Process::start("few_descriptors", tree.dir.path()).finish();
     assert_eq!(read(&tree.store, "a").unwrap(), "3");
+}
+
+/// Starts one worker, and is refused any other thread.
+pub(crate) fn few_threads(_store: &LocalStore, _parent: &mut Parent) {
+    use std::sync::mpsc::channel;
+    use twinfs::{adapters, pool};
+    let (go_on, wait) = channel::<()>();
+    let (begun, is_begun) = channel();
+    pool::submit(move || {
+        begun.send(()).unwrap();
+        wait.recv().unwrap();
+    })
+    .unwrap();
+    is_begun.recv().unwrap();
+    deny(libc::SYS_clone3, libc::EAGAIN);
+    let (done, is_done) = channel();
+    pool::submit(move || done.send(()).unwrap()).expect("one worker is there, and will do it");
+    go_on.send(()).unwrap();
+    is_done.recv().unwrap();
+    assert_eq!(adapters::park_on(pool::run(|| Ok(7))).unwrap(), 7);
+}
+
+#[test]
+fn work_waits_for_the_workers_there_are() {
+    let tree = tree();
+    Process::start("few_threads", tree.dir.path()).finish();
 }

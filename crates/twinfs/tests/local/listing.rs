@@ -4,9 +4,16 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use rstest::rstest;
-use twinfs::{BlockingStore, Depth, Entry, EntryKind, ErrorKind, ListOptions, Mode, Order, RemoveOptions};
+use twinfs::stores::local::LocalStore;
+use twinfs::{
+    AnyStore, BlockingStore, Depth, Entry, EntryKind, ErrorKind, Fs, ListOptions, Mode, Operation, Order,
+    RemoveOptions, blocking,
+};
 
-use crate::support::{Tree, disk_names, kind, list, list_by, listed, open, path, tree, write};
+use crate::child::{Parent, Process};
+use crate::support::{
+    Tree, become_nobody, disk_names, kind, list, list_by, listed, open, open_to_all, path, tree, write,
+};
 
 const RECURSIVE: ListOptions =
     ListOptions { depth: Depth::Recursive, order: Order::Sorted, metadata: false, start_after: None };
@@ -210,4 +217,58 @@ fn nothing_of_ours_is_listed() {
     assert_eq!(tree.disk_names().len(), 2);
     assert!(listed(&tree.store, "").is_empty());
     assert!(list(&tree.store, "", &RECURSIVE).unwrap().is_empty());
+}
+
+/// Walks over a directory that may not be read: what comes before it, an error that names it, the end.
+pub(crate) fn unreadable_directory(store: &LocalStore, _parent: &mut Parent) {
+    become_nobody();
+    let shut = |mode: u32| {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = store.root().join("b/shut");
+        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    // Few directories, and enough to be read ahead.
+    for others in [0, 8] {
+        for name in ["a/x", "b/ajar/y", "b/shut/z", "c/w"] {
+            write(store, name, "1").unwrap();
+        }
+        for other in 0..others {
+            write(store, &format!("b/zz{other}/file"), "1").unwrap();
+        }
+        shut(0);
+        let any = AnyStore::new_blocking(store.clone());
+        let sync = blocking::Fs::new(any.clone().into_sync());
+        let (mut found, mut errors) = (Vec::new(), Vec::new());
+        for entry in sync.walk("").unwrap() {
+            match entry {
+                Ok(entry) => found.push(entry.path.to_string()),
+                Err(error) => errors.push(error),
+            }
+        }
+        assert_eq!(found, ["a", "a/x", "b", "b/ajar", "b/ajar/y", "b/shut"]);
+        smol::block_on(async {
+            let mut entries = Fs::new(any.into_async()).walk("").await.unwrap();
+            for name in &found {
+                assert_eq!(entries.next().await.unwrap().unwrap().path.as_str(), name);
+            }
+            errors.push(entries.next().await.unwrap_err());
+            assert_eq!(entries.next().await.unwrap(), None);
+        });
+        errors.push(sync.disk_usage("").unwrap_err());
+        assert_eq!(errors.len(), 3);
+        for (error, operation) in errors.iter().zip([Operation::Walk, Operation::Walk, Operation::DiskUsage])
+        {
+            assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+            let said = (error.operation(), error.path(), error.store());
+            assert_eq!(said, (Some(operation), Some("b/shut"), Some("file")));
+        }
+        shut(0o700);
+    }
+}
+
+#[test]
+fn a_walk_names_the_directory_that_it_may_not_read() {
+    let tree = tree();
+    open_to_all(tree.dir.path());
+    Process::start("unreadable_directory", tree.dir.path()).finish();
 }

@@ -6,7 +6,7 @@ use twinfs::stores::local::{LocalOptions, LocalStore};
 use twinfs::{BlockingStore, CreateDirOptions, Mode, OpenOptions, Publish, WriteOptions};
 
 use crate::child::{Parent, Process};
-use crate::support::{On, open, path, tree, tree_on, write};
+use crate::support::{On, become_nobody, open, open_to_all, path, put, read, tree, tree_on, write};
 
 fn mode(store: &LocalStore, at: &str) -> u32 {
     std::fs::metadata(store.root().join(at)).unwrap().permissions().mode() & 0o7777
@@ -82,4 +82,38 @@ fn what_is_staged_is_never_wider_than_what_it_replaces() {
     }
     file.commit().unwrap();
     assert_eq!(mode(&tree.store, "secret"), 0o600);
+}
+
+/// Replaces a file that nobody may write to, in every way that replaces a file.
+pub(crate) fn read_only_files(store: &LocalStore, _parent: &mut Parent) {
+    become_nobody();
+    let lock = |name: &str, mode: u32| {
+        std::fs::set_permissions(store.root().join(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for bits in [0o444, 0o044, 0o000] {
+        write(store, "file", "old").unwrap();
+        lock("file", bits);
+        write(store, "file", "shot").unwrap();
+        assert_eq!(mode(store, "file"), bits);
+        let file = open(store, "file", Mode::Write).unwrap();
+        put(&*file, "handle");
+        file.commit().unwrap();
+        assert_eq!(mode(store, "file"), bits);
+        let id = store.stage(&Default::default()).unwrap();
+        let refused = store.publish(&id, &path("file"), &WriteOptions::if_absent());
+        assert_eq!(refused.err().map(|error| error.kind()), Some(twinfs::ErrorKind::ConditionFailed));
+        store.reopen(&id).unwrap().write_at(0, &"staged".into()).unwrap();
+        store.publish(&id, &path("file"), &WriteOptions::default()).unwrap();
+        assert_eq!(mode(store, "file"), bits);
+        lock("file", 0o600);
+        assert_eq!(read(store, "file").unwrap(), "staged");
+    }
+    assert_eq!(crate::support::disk_names(store.root()), ["file"]);
+}
+
+#[test]
+fn a_read_only_file_is_replaced_and_stays_read_only() {
+    let tree = tree();
+    open_to_all(tree.dir.path());
+    Process::start("read_only_files", tree.dir.path()).finish();
 }

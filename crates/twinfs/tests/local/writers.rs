@@ -345,3 +345,31 @@ fn a_new_file_is_published_though_its_directory_was_removed_meanwhile() {
     assert_eq!(kind(file.commit()), Some(ErrorKind::WouldBlock));
     assert!(tree.disk_names().is_empty());
 }
+
+#[test]
+fn commits_get_their_turn_among_many_one_shot_writes() {
+    const COMMITS: usize = 20;
+    /// Some hundred for each commit: whoever waits for longer waits for ever.
+    const PATIENCE: usize = 40_000;
+    let tree = tree_on(On::Tmpfs, LocalOptions::default());
+    let writes = std::sync::atomic::AtomicUsize::new(0);
+    let committed = std::sync::atomic::AtomicUsize::new(0);
+    let order = std::sync::atomic::Ordering::SeqCst;
+    thread::scope(|scope| {
+        for writer in 0..8 {
+            let (store, writes, committed) = (&tree.store, &writes, &committed);
+            scope.spawn(move || {
+                while committed.load(order) < COMMITS && writes.fetch_add(1, order) < PATIENCE {
+                    write(store, &format!("{writer}"), "1").unwrap();
+                }
+            });
+        }
+        for _ in 0..COMMITS {
+            let file = open(&tree.store, "log", Mode::Append).unwrap();
+            file.write_at(0, &Data::from("x")).unwrap();
+            file.commit().unwrap();
+            committed.fetch_add(1, order);
+        }
+    });
+    assert!(writes.into_inner() < PATIENCE, "the commits came last");
+}

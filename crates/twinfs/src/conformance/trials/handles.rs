@@ -216,6 +216,28 @@ trials! {
         }
     }
 
+    fn no_file_goes_beyond_the_last_offset(t) needs [Write, WriteHandles, UpdateHandles] {
+        go!(t.put("file", b"0123456789"))?;
+        let last = i64::MAX.unsigned_abs();
+        let reader = go!(t.open("file", Mode::Read))?;
+        for offset in [last - 1, last, last + 1, u64::MAX] {
+            same!(go!(reader.read_at(offset, 10))?, "", "at {offset}");
+            let mut buf = [0; 10];
+            same!(go!(reader.read_into_at(offset, &mut buf))?, 0, "at {offset}");
+            same!(go!(t.fs.read_range(t.at("file"), offset..))?, "", "at {offset}");
+        }
+        for publish in publishes(t.caps()) {
+            let file = go!(t.open("file", OpenOptions::from(Mode::Update).publish(*publish)))?;
+            for offset in [last, last + 1, u64::MAX] {
+                same!(go!(file.read_at(offset, 10))?, "", "at {offset}, {publish:?}");
+                refused!(t, go!(file.write_at(offset, "xyz")), TooLarge, "at {offset}, {publish:?}");
+            }
+            refused!(t, go!(file.set_len(u64::MAX)), TooLarge, "{publish:?}");
+            go!(file.abort())?;
+        }
+        same!(go!(t.get("file"))?, "0123456789");
+    }
+
     fn an_empty_write_changes_nothing(t) needs [Write, WriteHandles, UpdateHandles] {
         for publish in publishes(t.caps()) {
             let mut file = go!(t.open("file", OpenOptions::from(Mode::Overwrite).publish(*publish)))?;

@@ -5,6 +5,7 @@ use super::{FACE, File, Fs, Need, Options, Outcome, Plan, Run, Store};
 
 mod bulk;
 mod directories;
+mod errors;
 mod handles;
 mod listing;
 mod names;
@@ -20,6 +21,7 @@ use trial::Trial;
 
 face_fn! {
     pub(super) fn run<S: Store>(run: &Run<'_>, fs: &Fs<S>) {
+        go!(errors::run(run, fs));
         go!(reading::run(run, fs));
         go!(writing::run(run, fs));
         go!(bulk::run(run, fs));

@@ -31,6 +31,7 @@ face_fn! {
         refused!(t, go!(fs.read_with(path, &ReadOptions::default())), InvalidPath, "read_with {path:?}");
         refused!(t, go!(fs.write(path, "x")), InvalidPath, "write {path:?}");
         refused!(t, go!(fs.write_with(path, "x", &quick())), InvalidPath, "write_with {path:?}");
+        refused!(t, go!(fs.write_parts(path, &["x".into()], &quick())), InvalidPath, "write_parts {path:?}");
         for mode in [Mode::Read, Mode::Write, Mode::Create, Mode::Append, Mode::Update, Mode::Overwrite] {
             refused!(t, go!(fs.open(path, mode)), InvalidPath, "open {mode:?} {path:?}");
         }

@@ -154,6 +154,22 @@ trials! {
         }
     }
 
+    fn a_writer_commits_where_its_path_leads(t) needs [Write, WriteHandles, UpdateHandles, Versions, Directories] {
+        go!(t.put("d/old", b"old"))?;
+        let new = go!(t.open("d/new", Mode::Write))?;
+        go!(new.write_at(0, "new"))?;
+        let old = go!(t.open("d/old", Mode::Update))?;
+        go!(old.write_at(0, "OLD"))?;
+        go!(t.fs.rename(t.at("d"), t.at("e")))?;
+        refused!(t, go!(old.commit()), WouldBlock);
+        same!(go!(old.read_at(0, 100))?, "OLD", "the bytes stay readable");
+        go!(new.commit())?;
+        same!(go!(t.get("d/new"))?, "new");
+        same!(go!(t.get("e/old"))?, "old");
+        drop((old, new));
+        same!(go!(t.tree())?, ["d/", "d/new", "e/", "e/old"]);
+    }
+
     fn a_held_path_takes_one_shot_writes(t) needs [Write, WriteHandles, Versions] {
         let writer = go!(t.open("file", Mode::Write))?;
         go!(t.put("file", b"one shot"))?;

@@ -130,7 +130,8 @@ impl Inner {
             // If the directory cannot be opened, each path says why by itself.
             let dir = shared.then(|| self.root.open_dir(run[0].parent_str().as_bytes()).ok()).flatten();
             results.extend(
-                run.iter().map(|path| one(dir.as_ref(), path).map_err(|error| error.with_path(path))),
+                run.iter()
+                    .map(|path| self.rooted(one(dir.as_ref(), path)).map_err(|error| error.with_path(path))),
             );
         }
     }
@@ -174,7 +175,7 @@ impl Inner {
                     Some(dir) => self.write_in(dir, item, terms, options),
                     None => self.write(&item.path, &item.data, options),
                 };
-                written.map_err(|error| error.with_path(&item.path))
+                self.rooted(written).map_err(|error| error.with_path(&item.path))
             }));
         }
     }

@@ -19,7 +19,7 @@ use super::sys::{self, Sys, fail};
 use super::{Create, LocalOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::{FsPath, RESERVED_PREFIX};
-use crate::store::Parents;
+use crate::store::{Durability, Parents};
 
 /// How often a link may lead to a link: `MAXSYMLINKS` of Linux.
 const MAX_LINKS: usize = 40;
@@ -66,7 +66,7 @@ pub(super) enum Follow {
 impl Root {
     pub(super) fn open(path: &Path, options: &LocalOptions) -> Result<Self> {
         if options.create == Create::Missing {
-            create_root(path, options.dir_mode)?;
+            create_root(path, options)?;
         }
         let flags = sys::PATH | OFlags::DIRECTORY;
         let dir = retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty())).map_err(fail)?;
@@ -86,6 +86,22 @@ impl Root {
     /// The root itself: for single names only.
     pub(super) fn dir(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
+    }
+
+    /// Whether the root itself was removed: nothing is found below it any more, nor can be made there,
+    /// even if another directory has its name now.
+    pub(super) fn is_removed(&self) -> bool {
+        sys::stat(&self.dir).is_ok_and(|stat| self.is_dead(&stat))
+    }
+
+    /// Refuses a root that was removed.
+    pub(super) fn check_kept(&self, root: &Stat) -> Result<()> {
+        if self.is_dead(root) { Err(ErrorKind::NotFound.into()) } else { Ok(()) }
+    }
+
+    fn is_dead(&self, root: &Stat) -> bool {
+        // Not every file system counts links; names are refused by the kernel itself.
+        root.st_nlink == 0 && self.open_dir(b"").is_ok_and(|dir| super::names::has_no_names_any_more(&dir))
     }
 
     /// Whether lookups are confined by the kernel, or have nothing to be confined to.
@@ -148,7 +164,9 @@ impl Root {
     /// What stands at a path, following links.
     pub(super) fn stat(&self, path: &FsPath) -> Result<Stat> {
         if path.is_root() {
-            return sys::stat(&self.dir).map_err(fail);
+            let stat = sys::stat(&self.dir).map_err(fail)?;
+            self.check_kept(&stat)?;
+            return Ok(stat);
         }
         // A single component cannot lead out unless it is a link: no descriptor is needed.
         if !path.as_str().contains('/') {
@@ -342,9 +360,24 @@ pub(super) fn make_dir(dir: BorrowedFd<'_>, name: &[u8], mode: Option<u32>) -> S
     }
 }
 
-fn create_root(path: &Path, mode: Option<u32>) -> Result<()> {
+fn create_root(path: &Path, options: &LocalOptions) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
+    let Some(above) = path.ancestors().position(Path::is_dir).filter(|above| *above > 0) else {
+        return Ok(());
+    };
     let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true).mode(mode.unwrap_or(0o777));
-    builder.create(path).map_err(Error::from_io)
+    builder.recursive(true).mode(options.dir_mode.unwrap_or(0o777));
+    match builder.create(path) {
+        // What stands there is no directory; opening it says so.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
+        made => made.map_err(Error::from_io)?,
+    }
+    if options.durability == Durability::Full {
+        // As of every directory that is made: the names above it, up to what was there.
+        for dir in path.ancestors().take(above + 1).skip(1) {
+            let dir = rustix::fs::open(dir, sys::DIRECTORY, Mode::empty()).map_err(fail)?;
+            sys::sync(dir).map_err(fail)?;
+        }
+    }
+    Ok(())
 }

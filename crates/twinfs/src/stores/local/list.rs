@@ -14,7 +14,7 @@ use super::names::{More, Names};
 use super::sweep::sweep_names;
 use super::sys::{self, Sys, fail};
 use super::version::{entry_kind, metadata};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::path::{FsPath, MAX_PATH_BYTES};
 use crate::pool;
 use crate::store::{BlockingLister, Depth, Entry, EntryKind, ListOptions, Metadata, Order};
@@ -45,9 +45,15 @@ impl Inner {
             path: path.as_str().to_owned(),
             stack: Vec::new(),
             single: None,
+            failed: None,
         };
         match self.root.open_dir(path.as_str().as_bytes()) {
-            Ok(dir) => lister.start(dir)?,
+            Ok(dir) => {
+                if path.is_root() {
+                    self.root.check_kept(&sys::stat(&dir).map_err(fail)?)?;
+                }
+                lister.start(dir)?;
+            }
             Err(Errno::NOTDIR) => lister.single = self.single_entry(path, options)?,
             Err(errno) => return Err(fail(errno)),
         }
@@ -73,6 +79,8 @@ struct Lister {
     path: String,
     stack: Vec<Level>,
     single: Option<Entry>,
+    /// What went wrong behind the entries given out last.
+    failed: Option<Error>,
 }
 
 /// A directory whose names are being given out.
@@ -98,31 +106,58 @@ enum Ahead {
     Later,
 }
 
+/// A sub-directory whose turn has come.
+enum Opened {
+    Dir(OwnedFd),
+    Read(Names, Found),
+}
+
 impl BlockingLister for Lister {
     fn next_page(&mut self, max: usize) -> Result<Vec<Entry>> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         let max = max.max(1);
         let mut page = Vec::with_capacity(max.min(WINDOW));
         page.extend(self.single.take());
+        match self.fill(&mut page, max) {
+            Err(error) if page.is_empty() => Err(error),
+            // What was found before it comes first.
+            Err(error) => {
+                self.failed = Some(error);
+                Ok(page)
+            }
+            Ok(()) => Ok(page),
+        }
+    }
+}
+
+impl Lister {
+    fn fill(&mut self, page: &mut Vec<Entry>, max: usize) -> Result<()> {
         while page.len() < max {
             let Some(level) = self.stack.last_mut() else { break };
             let index = level.next;
             if index < level.names.len() {
                 level.next += 1;
-                page.extend(self.entry(index, max - page.len())?);
+                let entry = self.entry(index, max - page.len());
+                page.extend(entry.map_err(|error| error.with_raw_path(self.dir_path()))?);
                 self.descend(index)?;
             } else if level.more == More::Yes {
-                self.refill()?;
+                self.refill().map_err(|error| error.with_raw_path(self.dir_path()))?;
             } else {
                 let parent_len = level.parent_len;
                 self.path.truncate(parent_len);
                 self.stack.pop();
             }
         }
-        Ok(page)
+        Ok(())
     }
-}
 
-impl Lister {
+    /// The directory being listed, as errors name it.
+    fn dir_path(&self) -> &str {
+        self.path.trim_end_matches('/')
+    }
+
     fn start(&mut self, dir: OwnedFd) -> Result<()> {
         let parent_len = self.path.len();
         if parent_len > 0 {
@@ -182,9 +217,7 @@ impl Lister {
     }
 
     fn push(&mut self, level: Level) -> Result<()> {
-        self.stack.push(level);
-        if self.stack.len() > OPEN_LEVELS {
-            let index = self.stack.len() - 1 - OPEN_LEVELS;
+        if let Some(index) = self.stack.len().checked_sub(OPEN_LEVELS) {
             let upper = &mut self.stack[index];
             if let Some(dir) = upper.dir.take()
                 && upper.more == More::Yes
@@ -196,6 +229,7 @@ impl Lister {
                 upper.keep_remaining(rest).map_err(fail)?;
             }
         }
+        self.stack.push(level);
         Ok(())
     }
 
@@ -302,18 +336,17 @@ impl Lister {
         let names = Arc::clone(&level.names);
         let parent_len = self.path.len();
         let opened = match ahead {
-            Ahead::Gone => return Ok(()),
-            Ahead::Read(names, found) => Err((names, found)),
-            Ahead::Later => match self.open_child(names.name(index))? {
-                Some(dir) => Ok(dir),
-                None => return Ok(()),
-            },
+            Ahead::Gone => None,
+            Ahead::Read(names, found) => Some(Ok(Opened::Read(names, found))),
+            Ahead::Later => self.open_child(names.name(index)).transpose(),
         };
+        let Some(opened) = opened else { return Ok(()) };
         // A directory's key is a representable name and a slash: UTF-8.
         self.path.push_str(&String::from_utf8_lossy(names.key(index)));
-        match opened {
-            Ok(dir) => self.push_level(dir, parent_len),
-            Err((names, found)) => self.push(Level {
+        let pushed = match opened {
+            Err(error) => Err(error),
+            Ok(Opened::Dir(dir)) => self.push_level(dir, parent_len),
+            Ok(Opened::Read(names, found)) => self.push(Level {
                 dir: None,
                 parent_len,
                 names: Arc::new(names),
@@ -322,14 +355,19 @@ impl Lister {
                 window: (0, found),
                 ahead: Vec::new(),
             }),
-        }
+        };
+        pushed.map_err(|error| {
+            let error = error.with_raw_path(self.dir_path());
+            self.path.truncate(parent_len);
+            error
+        })
     }
 
     /// Opens a sub-directory; `None` if it vanished or is none any more.
-    fn open_child(&mut self, name: &[u8]) -> Result<Option<OwnedFd>> {
+    fn open_child(&mut self, name: &[u8]) -> Result<Option<Opened>> {
         let Some(dir) = self.top_dir()? else { return Ok(None) };
         match sys::open_at(&*dir, name, sys::DIRECTORY | OFlags::NOFOLLOW, 0) {
-            Ok(child) => Ok(Some(child)),
+            Ok(child) => Ok(Some(Opened::Dir(child))),
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
             Err(errno) => Err(fail(errno)),
         }

@@ -1,5 +1,9 @@
 //! Advisory locks: of a directory, for the moment in which its names are compared and changed.
 //!
+//! Whoever changes names takes the exclusive lock, also who compares nothing: the kernel changes the
+//! names of a directory one after the other anyway, and grants a lock that may be shared to newcomers
+//! for ever while somebody waits for the exclusive one.
+//!
 //! All locks are `flock(2)`, which belong to the open file description: two threads that opened
 //! apart exclude each other as two processes do. They are released by `LOCK_UN`, never by closing
 //! alone, since a child forked meanwhile holds the descriptor too.
@@ -15,12 +19,12 @@ use super::sys::Sys;
 pub(super) struct Lock<'fd>(BorrowedFd<'fd>);
 
 impl<'fd> Lock<'fd> {
-    /// Waits for a lock that others may share: changing a name without looking.
+    /// Waits for a lock that others may share.
     pub(super) fn shared(fd: &'fd impl AsFd) -> Sys<Self> {
         Self::wait(fd.as_fd(), FlockOperation::LockShared)
     }
 
-    /// Waits for a lock that excludes all others: looking, then changing.
+    /// Waits for a lock that excludes all others.
     pub(super) fn exclusive(fd: &'fd impl AsFd) -> Sys<Self> {
         Self::wait(fd.as_fd(), FlockOperation::LockExclusive)
     }

@@ -150,6 +150,19 @@ impl Inner {
     fn durability(&self, asked: Option<Durability>) -> Durability {
         asked.unwrap_or(self.options.durability)
     }
+
+    /// Where nothing was found because the root itself is gone, says so.
+    fn rooted<T>(&self, result: Result<T>) -> Result<T> {
+        result.map_err(|error| {
+            if error.kind() != ErrorKind::NotFound || !self.root.is_removed() {
+                return error;
+            }
+            error.with_message(format!(
+                "the store's root directory, {}, was removed; open the store again",
+                self.path.display()
+            ))
+        })
+    }
 }
 
 impl LocalStore {
@@ -223,11 +236,11 @@ impl BlockingStore for LocalStore {
     }
 
     fn stat(&self, path: &FsPath, options: &StatOptions) -> Result<Metadata> {
-        self.0.stat(path, options)
+        self.0.rooted(self.0.stat(path, options))
     }
 
     fn read(&self, path: &FsPath, options: &ReadOptions) -> Result<Bytes> {
-        self.0.read(path, options)
+        self.0.rooted(self.0.read(path, options))
     }
 
     fn try_stat(&self, path: &FsPath, options: &StatOptions) -> Option<Metadata> {
@@ -247,7 +260,7 @@ impl BlockingStore for LocalStore {
     }
 
     fn write(&self, path: &FsPath, data: &Data<'_>, options: &WriteOptions) -> Result<Metadata> {
-        self.0.write(path, data, options)
+        self.0.rooted(self.0.write(path, data, options))
     }
 
     fn write_parts(&self, path: &FsPath, parts: &[Data<'_>], options: &WriteOptions) -> Result<Metadata> {
@@ -255,7 +268,7 @@ impl BlockingStore for LocalStore {
         if let Some(metadata) = self.0.create_in_folder(path, parts, options)? {
             return Ok(metadata);
         }
-        self.0.write_parts(path, parts, options)
+        self.0.rooted(self.0.write_parts(path, parts, options))
     }
 
     fn write_many(&self, items: &[WriteItem<'_>], options: &WriteOptions) -> Result<Vec<Result<Metadata>>> {
@@ -263,15 +276,15 @@ impl BlockingStore for LocalStore {
     }
 
     fn open(&self, path: &FsPath, options: &OpenOptions) -> Result<Box<dyn BlockingFile>> {
-        self.0.open(path, options)
+        self.0.rooted(self.0.open(path, options))
     }
 
     fn list(&self, path: &FsPath, options: &ListOptions) -> Result<Box<dyn BlockingLister>> {
-        self.0.list(path, options)
+        self.0.rooted(self.0.list(path, options))
     }
 
     fn create_dir(&self, path: &FsPath, options: &CreateDirOptions) -> Result<()> {
-        self.0.create_dir(path, options)
+        self.0.rooted(self.0.create_dir(path, options))
     }
 
     fn remove(&self, path: &FsPath, options: &RemoveOptions) -> Result<()> {
@@ -279,35 +292,35 @@ impl BlockingStore for LocalStore {
         if self.0.remove_from_folder(path) {
             return Ok(());
         }
-        self.0.remove(path, options)
+        self.0.rooted(self.0.remove(path, options))
     }
 
     fn remove_dir(&self, path: &FsPath, options: &RemoveOptions) -> Result<()> {
-        self.0.remove_dir(path, options)
+        self.0.rooted(self.0.remove_dir(path, options))
     }
 
     fn remove_all(&self, path: &FsPath, options: &RemoveOptions) -> Result<()> {
-        self.0.remove_all(path, options)
+        self.0.rooted(self.0.remove_all(path, options))
     }
 
     fn rename(&self, from: &FsPath, to: &FsPath, options: &MoveOptions) -> Result<()> {
-        self.0.rename(from, to, options)
+        self.0.rooted(self.0.rename(from, to, options))
     }
 
     fn copy(&self, from: &FsPath, to: &FsPath, options: &MoveOptions) -> Result<Metadata> {
-        self.0.copy(from, to, options)
+        self.0.rooted(self.0.copy(from, to, options))
     }
 
     fn stage(&self, options: &StageOptions) -> Result<StagedId> {
-        self.0.stage(options)
+        self.0.rooted(self.0.stage(options))
     }
 
     fn reopen(&self, id: &StagedId) -> Result<Box<dyn BlockingFile>> {
-        self.0.reopen(id)
+        self.0.rooted(self.0.reopen(id))
     }
 
     fn publish(&self, id: &StagedId, path: &FsPath, options: &WriteOptions) -> Result<Metadata> {
-        self.0.publish(id, path, options)
+        self.0.rooted(self.0.publish(id, path, options))
     }
 
     fn write_staged(&self, target: &StagedTarget, offset: &u64, data: &Data<'_>) -> Result<StagedId> {
@@ -319,7 +332,7 @@ impl BlockingStore for LocalStore {
     }
 
     fn discard(&self, id: &StagedId) -> Result<()> {
-        self.0.discard(id)
+        self.0.rooted(self.0.discard(id))
     }
 
     fn list_staged(&self) -> Result<Vec<Staged>> {

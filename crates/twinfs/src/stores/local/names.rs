@@ -23,6 +23,12 @@ pub(super) enum More {
     No,
 }
 
+/// Whether a directory was removed while it was open.
+pub(super) fn has_no_names_any_more(dir: impl AsFd) -> bool {
+    let mut buffer = [MaybeUninit::uninit(); 1024];
+    matches!(RawDir::new(dir.as_fd(), &mut buffer).next(), Some(Err(Errno::NOENT)))
+}
+
 /// Visits the next names of a directory, at most one buffer of them, without `.` and `..`.
 pub(super) fn visit_some(dir: impl AsFd, mut visit: impl FnMut(&[u8], FileType)) -> Sys<More> {
     let mut buffer = [MaybeUninit::uninit(); BUFFER];

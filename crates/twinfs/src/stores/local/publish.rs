@@ -42,7 +42,7 @@ impl Expected<'_> {
         }
     }
 
-    /// Whether looking and renaming must not be interleaved with others' renames.
+    /// Whether there is something to look at before renaming.
     fn compares(self) -> bool {
         matches!(self, Self::Version(_) | Self::Seen(_))
     }
@@ -88,8 +88,7 @@ pub(super) fn publish<D: AsFd, E: AsFd>(
     locking: Locking,
 ) -> Sys<Outcome> {
     let _lock = match locking {
-        Locking::Locked if expected.compares() => Some(Lock::exclusive(to.dir)?),
-        Locking::Locked => Some(Lock::shared(to.dir)?),
+        Locking::Locked => Some(Lock::exclusive(to.dir)?),
         Locking::Unlocked => None,
     };
     let replace = match expected {

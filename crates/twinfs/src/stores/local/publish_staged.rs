@@ -186,9 +186,15 @@ impl Inner {
             if let Some(stat) = &place.stat {
                 sys::require_file(stat)?;
             }
-            ContentMode::new(self.options.file_mode, place.stat.as_ref()).force(&taken.file).map_err(fail)?;
+            let mode = ContentMode::new(self.options.file_mode, place.stat.as_ref());
+            mode.force(&taken.file).and_then(|()| mode.settle(&taken.file)).map_err(fail)?;
             let to = At { dir: &place.dir, name: &place.name };
-            match publish(from, to, terms.condition.into(), self.locking()) {
+            let published = publish(from, to, terms.condition.into(), self.locking());
+            if !matches!(published, Ok(Outcome::Published)) {
+                // It is kept, to be written to and published later.
+                mode.force(&taken.file).map_err(fail)?;
+            }
+            match published {
                 Ok(Outcome::Published) => {
                     let metadata = self.published_metadata(&taken.file, taken.token)?;
                     let dirs = std::iter::once(place.dir).chain(place.created);

@@ -52,11 +52,11 @@ impl Inner {
         sync_names(&parent, &[], self.durability(options.durability))
     }
 
-    /// Changes names under the shared lock of their directory, so that the change does not fall
+    /// Changes names under the lock of their directory, so that the change does not fall
     /// between another's comparison and rename.
     fn lock_names<T>(&self, dir: &OwnedFd, change: impl FnOnce() -> Sys<T>) -> Sys<T> {
         let _lock = match self.locking() {
-            Locking::Locked => Some(Lock::shared(dir)?),
+            Locking::Locked => Some(Lock::exclusive(dir)?),
             Locking::Unlocked => None,
         };
         change()

@@ -10,6 +10,7 @@ use super::confine::{Follow, Place};
 use super::lock::Lock;
 use super::publish::{At, Locking, check_early, condition_failed, rename_names, sync_names};
 use super::remove::{not_empty, root_stays, sweep_child};
+use super::staging::stands_at;
 use super::sys::{self, Replace, Sys, fail};
 use super::version::Seen;
 use super::write::{Content, Terms, kept_vanishing};
@@ -80,10 +81,9 @@ impl Inner {
         condition: &Condition,
     ) -> Result<Attempt> {
         let replace = if *condition == Condition::IfAbsent { Replace::No } else { Replace::Yes };
-        let compares = matches!(condition, Condition::IfVersion(_));
         let mut swept = false;
         loop {
-            let locks = self.lock_both(&source.dir, &target.dir, compares).map_err(fail)?;
+            let locks = self.lock_both(&source.dir, &target.dir).map_err(fail)?;
             self.check_version(target, condition)?;
             let from = At { dir: &source.dir, name: &source.name };
             let to = At { dir: &target.dir, name: &target.name };
@@ -126,22 +126,20 @@ impl Inner {
         &self,
         source: &'fd OwnedFd,
         target: &'fd OwnedFd,
-        compares: bool,
     ) -> Sys<(Option<Lock<'fd>>, Option<Lock<'fd>>)> {
         if self.locking() == Locking::Unlocked {
             return Ok((None, None));
         }
-        let lock_target = || if compares { Lock::exclusive(target) } else { Lock::shared(target) };
         let (here, there) = (sys::stat(source)?, sys::stat(target)?);
         if sys::same_inode(&here, &there) {
-            return Ok((None, Some(lock_target()?)));
+            return Ok((None, Some(Lock::exclusive(target)?)));
         }
         if (here.st_dev, here.st_ino) < (there.st_dev, there.st_ino) {
-            let first = Lock::shared(source)?;
-            return Ok((Some(first), Some(lock_target()?)));
+            let first = Lock::exclusive(source)?;
+            return Ok((Some(first), Some(Lock::exclusive(target)?)));
         }
-        let first = lock_target()?;
-        Ok((Some(Lock::shared(source)?), Some(first)))
+        let first = Lock::exclusive(target)?;
+        Ok((Some(Lock::exclusive(source)?), Some(first)))
     }
 
     /// Moves a file to another file system mounted below the root: a whole copy, then the removal.
@@ -161,8 +159,13 @@ impl Inner {
         let file = sys::open_at(&source.dir, &*source.name, sys::READ | rustix::fs::OFlags::NOFOLLOW, 0)
             .map_err(fail)?;
         let terms = Terms { condition: &options.condition, durability, parents: options.parents };
-        self.write_content(to, Content::File(&file), terms)?;
-        sys::unlink_at(&source.dir, &*source.name).map_err(fail)?;
+        self.write_content(to, Content::Moved(&file), terms)?;
+        let looked = Lock::exclusive(&source.dir).map_err(fail)?;
+        // What came to the name meanwhile is another file, and stays.
+        if stands_at(&file, source.dir.as_fd(), &source.name).map_err(fail)? {
+            sys::unlink_at(&source.dir, &*source.name).map_err(fail)?;
+        }
+        drop(looked);
         sync_names(&source.dir, &[], durability)
     }
 }

@@ -187,8 +187,12 @@ pub(super) fn remove_if_dead(dir: BorrowedFd<'_>, name: &[u8]) -> Sys<Litter> {
     Ok(outcome)
 }
 
+/// What its owner needs to write to a staged file and to mark it.
+const OWNER: u32 = 0o600;
+
 /// The permission bits a new content gets: the configured ones, those of the file it replaces, or
-/// what the umask leaves.
+/// what the umask leaves. Until it is published its owner may read and write it in any case: a file
+/// that is to be read-only is marked before, and one that its writer leaves behind can be swept.
 #[derive(Clone, Copy)]
 pub(super) struct ContentMode {
     exact: Option<u32>,
@@ -199,22 +203,30 @@ impl ContentMode {
         Self { exact: configured.or_else(|| replaced.map(|stat| stat.st_mode & 0o777)) }
     }
 
-    /// The mode to create with: never wider than the final one, not even for a moment.
+    /// The mode to create with: for nobody but the owner wider than the final one, not even for a moment.
     pub(super) fn at_creation(self) -> u32 {
-        self.exact.unwrap_or(0o666)
+        self.exact.map_or(0o666, |mode| mode | OWNER)
     }
 
     /// Sets what the umask took away.
     pub(super) fn apply(self, file: impl AsFd) -> Sys<()> {
         match self.exact {
-            Some(mode) if mode & 0o077 != 0 => sys::chmod(file, mode),
+            Some(mode) if mode & 0o077 != 0 => sys::chmod(file, mode | OWNER),
             _ => Ok(()),
         }
     }
 
     /// Sets the mode on a file that was created under another one.
     pub(super) fn force(self, file: impl AsFd) -> Sys<()> {
-        self.exact.map_or(Ok(()), |mode| sys::chmod(file, mode))
+        self.exact.map_or(Ok(()), |mode| sys::chmod(file, mode | OWNER))
+    }
+
+    /// Sets the final mode, right before the file is published.
+    pub(super) fn settle(self, file: impl AsFd) -> Sys<()> {
+        match self.exact {
+            Some(mode) if mode & OWNER != OWNER => sys::chmod(file, mode),
+            _ => Ok(()),
+        }
     }
 }
 

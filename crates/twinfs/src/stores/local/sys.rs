@@ -2,10 +2,10 @@
 //! say what to do.
 
 use std::io::IoSlice;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::buffer::spare_capacity;
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, Stat};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, RenameFlags, SeekFrom, Stat, Timespec, Timestamps, Uid};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::path::Arg;
 
@@ -38,6 +38,8 @@ pub(super) fn fail(errno: Errno) -> Error {
         Errno::MFILE | Errno::NFILE => error
             .with_message("too many open files; close some, or raise the limit (ulimit -n)")
             .with_retryable(true),
+        Errno::BUSY => error.with_message("the system uses it, as it does a mount point"),
+        Errno::TXTBSY => error.with_message("the file is a program that runs"),
         Errno::ROFS => error.with_message("the file system is mounted read-only"),
         Errno::DQUOT => error.with_message("the disk quota is used up"),
         _ => error,
@@ -142,24 +144,61 @@ pub(super) fn chmod(file: impl AsFd, mode: u32) -> Sys<()> {
     retry_on_intr(|| rustix::fs::fchmod(file.as_fd(), Mode::from_raw_mode(mode)))
 }
 
+/// Gives a file the times of another one, and its owner where the system lets us.
+pub(super) fn keep_owner_and_times(file: impl AsFd, of: &Stat) -> Sys<()> {
+    let (user, group) = (Uid::from_raw(of.st_uid), Gid::from_raw(of.st_gid));
+    match retry_on_intr(|| rustix::fs::fchown(file.as_fd(), Some(user), Some(group))) {
+        Ok(()) | Err(Errno::PERM) => {}
+        Err(errno) => return Err(errno),
+    }
+    let time = |tv_sec, nanoseconds| Timespec { tv_sec, tv_nsec: nanoseconds as _ };
+    let times = Timestamps {
+        last_access: time(of.st_atime, of.st_atime_nsec),
+        last_modification: time(of.st_mtime, of.st_mtime_nsec),
+    };
+    retry_on_intr(|| rustix::fs::futimens(file.as_fd(), &times))
+}
+
 pub(super) fn sync(file: impl AsFd) -> Sys<()> {
     // Never retried, not even on EINTR: after a failed fsync the kernel may have dropped the pages.
     pool::waiting(|| rustix::fs::fsync(file.as_fd()))
 }
 
 pub(super) fn set_len(file: impl AsFd, len: u64) -> Sys<()> {
+    check_end(len, 0)?;
     retry_on_intr(|| rustix::fs::ftruncate(file.as_fd(), len))
 }
 
+/// The largest offset a file can have (`off_t`); the system calls refuse what goes beyond it.
+const MAX_OFFSET: u64 = i64::MAX.unsigned_abs();
+
+/// How many of the bytes from an offset on a file can have at all.
+fn clip_to_offsets(offset: u64, len: u64) -> u64 {
+    len.min(MAX_OFFSET.saturating_sub(offset))
+}
+
+fn check_end(offset: u64, len: usize) -> Sys<()> {
+    match offset.checked_add(len as u64) {
+        Some(end) if end <= MAX_OFFSET => Ok(()),
+        _ => Err(Errno::FBIG),
+    }
+}
+
 pub(super) fn read_at(file: impl AsFd, offset: u64, buf: &mut [u8]) -> Sys<usize> {
-    let chunk = buf.len().min(MAX_CHUNK);
+    // No more than `buf` has, so it fits.
+    let chunk = clip_to_offsets(offset, buf.len().min(MAX_CHUNK) as u64) as usize;
+    if chunk == 0 {
+        return Ok(0);
+    }
     retry_on_intr(|| rustix::io::pread(file.as_fd(), &mut buf[..chunk], offset))
 }
 
 /// Reads up to `len` bytes from `offset`: fewer only where the file ends. Nothing is zeroed first.
 pub(super) fn read_range(file: impl AsFd, offset: u64, len: u64) -> crate::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let reserved = usize::try_from(len).ok().filter(|&len| bytes.try_reserve_exact(len).is_ok());
+    let reserved = usize::try_from(clip_to_offsets(offset, len))
+        .ok()
+        .filter(|&len| bytes.try_reserve_exact(len).is_ok());
     let Some(len) = reserved else {
         return Err(Error::new(ErrorKind::TooLarge)
             .with_message("there is not enough memory to read this in one piece"));
@@ -179,6 +218,7 @@ pub(super) fn read_range(file: impl AsFd, offset: u64, len: u64) -> crate::Resul
 
 /// Writes all of `data`; short writes go on.
 pub(super) fn write_at(file: impl AsFd, offset: u64, data: &[u8]) -> Sys<()> {
+    check_end(offset, data.len())?;
     let mut done = 0;
     while done < data.len() {
         let end = data.len().min(done + MAX_CHUNK);
@@ -212,22 +252,41 @@ pub(super) fn write_all(file: impl AsFd, parts: &[impl std::ops::Deref<Target = 
     Ok(())
 }
 
-/// Copies the whole content: shared blocks where the file system can, else inside the kernel,
-/// else through memory.
+/// Copies the whole content to an empty file: shared blocks where the file system can, else inside the
+/// kernel, else through memory. Holes stay holes: a file may be longer than its disk.
 pub(super) fn copy_content(from: impl AsFd, to: impl AsFd) -> Sys<()> {
-    if rustix::fs::ioctl_ficlone(to.as_fd(), from.as_fd()).is_ok() {
+    let (from, to) = (from.as_fd(), to.as_fd());
+    if rustix::fs::ioctl_ficlone(to, from).is_ok() {
         return Ok(());
     }
-    let (mut read_offset, mut write_offset) = (0, 0);
+    let stat = stat(from)?;
+    let allocated = stat.st_blocks.unsigned_abs().saturating_mul(512);
+    if allocated >= stat.st_size.unsigned_abs() {
+        return copy_range(from, to, 0, MAX_OFFSET);
+    }
+    let mut offset = 0;
     loop {
+        let start = match rustix::fs::seek(from, SeekFrom::Data(offset)) {
+            Ok(start) => start,
+            // From here on there is nothing but a hole.
+            Err(Errno::NXIO) => break,
+            // This file system cannot tell.
+            Err(_) => return copy_range(from, to, offset, MAX_OFFSET),
+        };
+        let end = rustix::fs::seek(from, SeekFrom::Hole(start)).unwrap_or(MAX_OFFSET);
+        copy_range(from, to, start, end)?;
+        offset = end;
+    }
+    set_len(to, self::stat(from)?.st_size.unsigned_abs())
+}
+
+/// Copies the bytes from `start` up to `end`, or to the end of the file.
+fn copy_range(from: BorrowedFd<'_>, to: BorrowedFd<'_>, start: u64, end: u64) -> Sys<()> {
+    let (mut read_offset, mut write_offset) = (start, start);
+    while read_offset < end {
+        let chunk = usize::try_from(end - read_offset).map_or(MAX_CHUNK, |rest| rest.min(MAX_CHUNK));
         let copied = retry_on_intr(|| {
-            rustix::fs::copy_file_range(
-                from.as_fd(),
-                Some(&mut read_offset),
-                to.as_fd(),
-                Some(&mut write_offset),
-                MAX_CHUNK,
-            )
+            rustix::fs::copy_file_range(from, Some(&mut read_offset), to, Some(&mut write_offset), chunk)
         });
         match copied {
             Ok(0) => return Ok(()),
@@ -236,18 +295,20 @@ pub(super) fn copy_content(from: impl AsFd, to: impl AsFd) -> Sys<()> {
             Err(errno) => return Err(errno),
         }
     }
-    copy_through_memory(from, to, read_offset)
+    copy_through_memory(from, to, read_offset, end)
 }
 
-fn copy_through_memory(from: impl AsFd, to: impl AsFd, mut offset: u64) -> Sys<()> {
+fn copy_through_memory(from: BorrowedFd<'_>, to: BorrowedFd<'_>, mut offset: u64, end: u64) -> Sys<()> {
     let mut block = vec![0; 256 * 1024];
-    loop {
-        match read_at(from.as_fd(), offset, &mut block)? {
+    while offset < end {
+        let most = usize::try_from(end - offset).map_or(block.len(), |rest| rest.min(block.len()));
+        match read_at(from, offset, &mut block[..most])? {
             0 => return Ok(()),
             count => {
-                write_at(to.as_fd(), offset, &block[..count])?;
+                write_at(to, offset, &block[..count])?;
                 offset += count as u64;
             }
         }
     }
+    Ok(())
 }

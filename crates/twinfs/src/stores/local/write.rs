@@ -23,6 +23,8 @@ pub(super) enum Content<'a> {
     Bytes(&'a [u8]),
     Parts(&'a [Data<'a>]),
     File(&'a OwnedFd),
+    /// A file on its way to another file system: its owner, permissions and times go with it.
+    Moved(&'a OwnedFd),
 }
 
 /// What must hold, and what is synced.
@@ -112,7 +114,11 @@ impl Inner {
         if let Some(stat) = present {
             sys::require_file(stat)?;
         }
-        let mode = ContentMode::new(self.options.file_mode, present);
+        let moved = match content {
+            Content::Moved(source) => Some(sys::stat(source).map_err(fail)?),
+            _ => None,
+        };
+        let mode = ContentMode::new(self.options.file_mode, moved.as_ref().or(present));
         // One call of the system's random source for both.
         let bits: [u8; 32] = random()?;
         let (name_bits, token_bits) = halves(bits);
@@ -125,11 +131,15 @@ impl Inner {
         match content {
             Content::Bytes(bytes) => sys::write_at(&staged.file, 0, bytes),
             Content::Parts(parts) => sys::write_all(&staged.file, parts),
-            Content::File(source) => sys::copy_content(source, &staged.file),
+            Content::File(source) | Content::Moved(source) => sys::copy_content(source, &staged.file),
         }
         .and_then(|()| mode.apply(&staged.file))
         .map_err(fail)?;
         let token = self.put_token(&staged.file, Token(token_bits))?;
+        if let Some(moved) = &moved {
+            sys::keep_owner_and_times(&staged.file, moved).map_err(fail)?;
+        }
+        mode.settle(&staged.file).map_err(fail)?;
         sync_content(&staged.file, terms.durability)?;
         let from = At { dir, name: staged_name.as_bytes() };
         match publish(from, At { dir, name }, terms.condition.into(), self.locking()).map_err(fail)? {

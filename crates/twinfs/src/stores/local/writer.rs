@@ -14,16 +14,18 @@ use super::file::{len, metadata_while_writing, read_bytes};
 use super::handle::{Close, Handle, Held, closed, not_readable};
 use super::lock;
 use super::publish::{
-    At, Expected, Locking, Outcome, check_early, check_seen, condition_failed, publish, sync_content,
-    sync_names,
+    At, Expected, Locking, Outcome, check_early, check_seen, publish, sync_content, sync_names,
 };
 use super::staging::{ContentMode, Lease as LeaseOutcome, StagedFile, StagedName, take_lease};
-use super::sys::{self, fail};
+use super::sys::{self, Sys, fail};
 use super::version::{Seen, Token};
 use super::write::{Content, Terms, kept_vanishing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::FsPath;
-use crate::store::{BlockingFile, Condition, Data, Durability, Lease, Metadata, Mode, OpenOptions, Parents};
+use crate::store::{
+    BlockingFile, Condition, Data, Durability, Lease, Metadata, Mode, OpenOptions, Parents,
+    after_failed_write,
+};
 
 /// A handle that writes a new content, seen by others only once it is committed.
 pub(super) struct StagedWriter {
@@ -42,6 +44,7 @@ struct State {
     /// What stood at the name when the handle was opened.
     seen: Option<Seen>,
     created: Vec<OwnedFd>,
+    mode: ContentMode,
     /// Why the commit failed: the bytes are here to be read, in whatever mode, and nothing else.
     lost: Option<ErrorKind>,
 }
@@ -121,6 +124,7 @@ impl StagedWriter {
         }
         check_mode(options.mode, &options.condition, seen.as_ref().map(|seen| &seen.stat))?;
         check_seen(&options.condition, seen.as_ref())?;
+        let mode = ContentMode::new(inner.options.file_mode, seen.as_ref().map(|seen| &seen.stat));
         if let Some(seen) = &seen {
             if options.mode.keeps() {
                 if !seen.readable {
@@ -128,7 +132,6 @@ impl StagedWriter {
                 }
                 sys::copy_content(&seen.file, &staged.file).map_err(fail)?;
             }
-            let mode = ContentMode::new(inner.options.file_mode, Some(&seen.stat));
             mode.force(&staged.file).map_err(fail)?;
         } else {
             mode.apply(&staged.file).map_err(fail)?;
@@ -138,7 +141,7 @@ impl StagedWriter {
         }
         let created =
             if inner.durability(options.durability) == Durability::Full { place.created } else { Vec::new() };
-        Ok(Some(State { staged, name, seen, created, lost: None }))
+        Ok(Some(State { staged, name, seen, created, mode, lost: None }))
     }
 
     /// The staged file, which with a lease is the lease; `None` if the directory is gone.
@@ -169,17 +172,24 @@ impl StagedWriter {
             return (Close::No, Err(kind.into()));
         }
         if self.incomplete.load(Ordering::Acquire) {
-            let error =
-                Error::new(ErrorKind::Io).with_message("a write before this failed; nothing is published");
-            return (Close::No, Err(error));
+            return (Close::No, Err(after_failed_write()));
         }
         let token = match Token::random().and_then(|token| self.inner.put_token(&state.staged.file, token)) {
             Ok(token) => token,
             Err(error) => return (Close::No, Err(error)),
         };
+        if let Err(errno) = state.mode.settle(&state.staged.file) {
+            return (Close::No, Err(fail(errno)));
+        }
         if let Err(error) = sync_content(&state.staged.file, self.durability) {
             // What the disk holds now is unknown, and a second fsync would not tell.
             return (Close::Yes, Err(error));
+        }
+        match self.leads_here(state) {
+            Ok(true) => {}
+            Ok(false) if state.seen.is_some() => return self.lose(state),
+            Ok(false) => return self.publish_anew(state),
+            Err(error) => return (Close::No, Err(error)),
         }
         match self.rename(state) {
             Ok(Outcome::Published) => (Close::Yes, self.finish(state, token)),
@@ -189,7 +199,32 @@ impl StagedWriter {
         }
     }
 
-    fn rename(&self, state: &State) -> sys::Sys<Outcome> {
+    /// Whether the path leads to where the content is staged still: a directory on the way may have
+    /// been moved or removed meanwhile, and who commits means the path.
+    fn leads_here(&self, state: &State) -> Result<bool> {
+        let staged = sys::stat(&*state.staged.dir).map_err(fail)?;
+        // A link that came to the name itself is for the comparison that counts to find.
+        for follow in [Follow::No, Follow::Yes] {
+            match self.inner.root.locate(&self.path, follow, Parents::Require) {
+                Ok(place) => {
+                    let dir = sys::stat(&place.dir).map_err(fail)?;
+                    if sys::same_inode(&dir, &staged) && *place.name == *state.name {
+                        return Ok(true);
+                    }
+                    if !place.stat.is_some_and(|stat| sys::is_link(&stat)) {
+                        return Ok(false);
+                    }
+                }
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                    return Ok(false);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
+    fn rename(&self, state: &State) -> Sys<Outcome> {
         let dir = state.staged.dir.as_fd();
         let expected = state.seen.as_ref().map_or(Expected::Absent, Expected::Seen);
         let from = At { dir: &dir, name: state.staged.name.as_bytes() };
@@ -204,8 +239,8 @@ impl StagedWriter {
         metadata
     }
 
-    /// The directory was removed, with the staged file in it: the bytes are still in the open file,
-    /// and go where the path leads now.
+    /// The directory was moved, or removed with the staged file in it: the bytes are still in the open
+    /// file, and go where the path leads now.
     fn publish_anew(&self, state: &mut State) -> (Close, Result<Metadata>) {
         let terms = Terms {
             condition: &Condition::IfAbsent,
@@ -226,10 +261,13 @@ impl StagedWriter {
         let error = match &self.options {
             options if options.mode == Mode::Create => ErrorKind::AlreadyExists.into(),
             _ if is_dir() => ErrorKind::IsADirectory.into(),
-            options if options.condition != Condition::None => condition_failed(),
-            _ => Error::new(ErrorKind::WouldBlock).with_message(
-                "another writer committed first; nothing was written, and the bytes can still be read here",
-            ),
+            options => {
+                let conditional = options.condition != Condition::None;
+                let kind = if conditional { ErrorKind::ConditionFailed } else { ErrorKind::WouldBlock };
+                Error::new(kind).with_message(
+                    "another writer committed first; nothing was written, and the bytes can still be read here",
+                )
+            }
         };
         state.lost = Some(error.kind());
         (Close::No, Err(error))
@@ -240,8 +278,16 @@ impl StagedWriter {
     }
 
     /// Runs a change of the content; after a lost commit there is nothing left to change.
-    fn change(&self, body: impl FnOnce(&OwnedFd) -> Result<()>) -> Result<()> {
-        self.handle.with(|state| if state.lost.is_some() { Err(closed()) } else { body(&state.staged.file) })
+    fn change(&self, body: impl FnOnce(&OwnedFd) -> Sys<()>) -> Result<()> {
+        self.handle.with(|state| {
+            if state.lost.is_some() {
+                return Err(closed());
+            }
+            body(&state.staged.file).map_err(|errno| {
+                self.incomplete.store(true, Ordering::Release);
+                fail(errno)
+            })
+        })
     }
 }
 
@@ -261,12 +307,7 @@ impl BlockingFile for StagedWriter {
     }
 
     fn write_at(&self, offset: u64, data: &Data<'_>) -> Result<()> {
-        self.change(|file| {
-            sys::write_at(file, offset, data).map_err(|errno| {
-                self.incomplete.store(true, Ordering::Release);
-                fail(errno)
-            })
-        })
+        self.change(|file| sys::write_at(file, offset, data))
     }
 
     fn len(&self) -> Result<u64> {
@@ -281,7 +322,7 @@ impl BlockingFile for StagedWriter {
     }
 
     fn set_len(&self, len: u64) -> Result<()> {
-        self.change(|file| sys::set_len(file, len).map_err(fail))
+        self.change(|file| sys::set_len(file, len))
     }
 
     fn flush(&self) -> Result<()> {

@@ -340,3 +340,21 @@ fn a_condition_at_open_is_the_error_at_commit() {
     put(&store, "a", "x");
     assert_eq!(kind(handle.commit()), ErrorKind::ConditionFailed);
 }
+
+#[test]
+fn a_writer_whose_write_failed_publishes_nothing() {
+    let store = limited(8);
+    put(&store, "a", "old");
+    for change in [
+        |handle: &dyn BlockingFile| handle.write_at(0, &Data::from("much too long")),
+        |handle: &dyn BlockingFile| handle.set_len(100),
+    ] {
+        let handle = open_with(&store, "a", Mode::Write).unwrap();
+        handle.write_at(0, &Data::from("1")).unwrap();
+        assert_eq!(kind(change(&*handle)), ErrorKind::NoSpace);
+        assert_eq!(kind(handle.commit()), ErrorKind::Io, "what is incomplete is not published");
+        drop(handle);
+        assert_eq!(get(&store, "a").unwrap(), "old");
+    }
+    assert_eq!(store.used_bytes(), 3);
+}

@@ -12,7 +12,9 @@ use super::tree::{Content, Node, Plain, Tree};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fork::{self, Section};
 use crate::path::FsPath;
-use crate::store::{BlockingFile, Condition, Data, Lease, Metadata, Mode, OpenOptions, Parents};
+use crate::store::{
+    BlockingFile, Condition, Data, Lease, Metadata, Mode, OpenOptions, Parents, after_failed_write,
+};
 
 /// Opens a writer; the tree has been checked.
 pub(super) fn open(
@@ -47,6 +49,7 @@ pub(super) fn open(
             buffer: Some(buffer),
             modified: SystemTime::now(),
             lease: options.lease == Lease::Hold,
+            incomplete: false,
         }),
     }))
 }
@@ -69,6 +72,8 @@ struct State {
     buffer: Option<Buffer>,
     modified: SystemTime,
     lease: bool,
+    /// A write failed, so the content is not what its writer means it to be.
+    incomplete: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -99,12 +104,13 @@ impl StagedWriter {
     fn with_buffer_mut(&self, use_buffer: impl FnOnce(&mut Buffer) -> Result<()>) -> Result<()> {
         let section = fork::section();
         let mut state = self.state(&section)?;
-        match (state.phase, &mut state.buffer) {
-            (Phase::Open, Some(buffer)) => use_buffer(buffer)?,
+        let changed = match (state.phase, &mut state.buffer) {
+            (Phase::Open, Some(buffer)) => use_buffer(buffer),
             _ => return Err(ErrorKind::Closed.into()),
-        }
+        };
+        state.incomplete |= changed.is_err();
         state.modified = SystemTime::now();
-        Ok(())
+        changed
     }
 
     /// Whether the path is as it was at open.
@@ -121,10 +127,14 @@ impl StagedWriter {
                 Some(_) => Ok(()),
             };
         }
-        if self.condition != Condition::None {
-            return Err(ErrorKind::ConditionFailed.into());
-        }
-        Err(Error::new(ErrorKind::WouldBlock).with_message("another writer committed first"))
+        let kind = if self.condition == Condition::None {
+            ErrorKind::WouldBlock
+        } else {
+            ErrorKind::ConditionFailed
+        };
+        Err(Error::new(kind).with_message(
+            "another writer committed first; nothing was written, and the bytes can still be read here",
+        ))
     }
 
     /// Gives the lease back; the buffer, if the state has one still, stays.
@@ -173,6 +183,7 @@ impl BlockingFile for StagedWriter {
             let section = fork::section();
             let mut state = self.state(&section)?;
             match state.phase {
+                Phase::Open if state.incomplete => return Err(after_failed_write()),
                 Phase::Open => {}
                 Phase::Lost(kind) => return Err(kind.into()),
                 Phase::Closed => return Err(ErrorKind::Closed.into()),

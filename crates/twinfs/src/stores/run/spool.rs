@@ -80,6 +80,7 @@ impl Spool {
 
     /// Cuts, or extends with zeros.
     pub(super) async fn set_len(&self, len: u64) -> Result<()> {
+        end_of(len, 0)?;
         self.with(len, move |content| content.set_len(len)).await
     }
 
@@ -102,8 +103,10 @@ impl Spool {
     }
 }
 
+/// Where a write ends: no file has an offset beyond that of a signed number (`off_t`).
 fn end_of(offset: u64, len: usize) -> Result<u64> {
-    offset.checked_add(len as u64).ok_or_else(|| ErrorKind::TooLarge.into())
+    let end = offset.checked_add(len as u64).filter(|end| i64::try_from(*end).is_ok());
+    end.ok_or_else(|| ErrorKind::TooLarge.into())
 }
 
 fn from_file(file: Arc<File>, len: u64) -> Body {
