@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(output::fault));
     let run = std::panic::catch_unwind(|| match Args::try_parse() {
         Ok(args) => commands::run(args),
-        Err(error) => output::usage(&error),
+        Err(error) => output::usage(&error, args::is_json()),
     });
     run.unwrap_or(exit::FAILURE.into())
 }
