@@ -4,6 +4,7 @@
 mod args;
 mod commands;
 mod exit;
+mod interrupt;
 mod output;
 mod progress;
 mod secret;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::Args;
+use crate::interrupt::Interrupted;
 
 fn main() -> ExitCode {
     // A panic is a fault of twinfs; the user gets one line to report, not a backtrace.
@@ -23,5 +25,8 @@ fn main() -> ExitCode {
         Ok(args) => commands::run(args),
         Err(error) => output::usage(&error, args::is_json()),
     });
-    run.unwrap_or(exit::FAILURE.into())
+    run.unwrap_or_else(|panic| {
+        let code = if panic.is::<Interrupted>() { Interrupted::code() } else { exit::FAILURE };
+        code.into()
+    })
 }
