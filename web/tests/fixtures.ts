@@ -2,7 +2,14 @@
 
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { type BrowserContext, type Page, expect, test as base } from "@playwright/test";
+import {
+  type BrowserContext,
+  type Download,
+  type Locator,
+  type Page,
+  expect,
+  test as base,
+} from "@playwright/test";
 
 import { type Api, Server, USER } from "./server";
 
@@ -75,12 +82,25 @@ export async function files(page: Page, heading: "Input files" | "Results"): Pro
   );
 }
 
-/** Downloads a file by its link. */
-export async function download(page: Page, name: string): Promise<{ name: string; bytes: Buffer }> {
-  const waiting = page.waitForEvent("download");
-  await page.getByRole("link", { name, exact: true }).click();
-  const download = await waiting;
-  return { name: download.suggestedFilename(), bytes: await readFile(await download.path()) };
+/** Downloads a file by its link, as a person does: where nothing comes, with another click. */
+export async function download(
+  page: Page,
+  link: Locator,
+): Promise<{ name: string; bytes: Buffer }> {
+  const href = await link.evaluate((element) => (element as HTMLAnchorElement).href);
+  let path = "";
+  let name = "";
+  await expect(async () => {
+    // Of a click that came late, what another one has brought already may follow.
+    const predicate = (download: Download): boolean => download.url() === href;
+    const [download] = await Promise.all([
+      page.waitForEvent("download", { predicate, timeout: 10_000 }),
+      link.click({ timeout: 10_000 }),
+    ]);
+    name = download.suggestedFilename();
+    path = await download.path();
+  }).toPass();
+  return { name, bytes: await readFile(path) };
 }
 
 export interface LocalFile {

@@ -1,3 +1,5 @@
+import type { Locator } from "@playwright/test";
+
 import { USER } from "./server";
 import { download, expect, files, logIn, test } from "./fixtures";
 
@@ -68,6 +70,12 @@ test("runs are listed, the newest first, and new ones begin empty", async ({
   await page.getByRole("link", { name: "New run" }).click();
   await expect(page).toHaveURL(/\/runs\/[0-9a-f-]{36}$/);
   await expect(page.getByText("No input files yet.")).toBeVisible();
+
+  // A run may be called so, too.
+  await api.put("new", "in/of-new.txt", "x");
+  await page.goto(server.url);
+  await page.getByRole("link", { name: "new", exact: true }).click();
+  await expect(page.getByText("of-new.txt")).toBeVisible();
 });
 
 for (const javaScriptEnabled of [true, false]) {
@@ -99,12 +107,11 @@ for (const javaScriptEnabled of [true, false]) {
           .getByText(name, { exact: true });
         await expect(link).toBeVisible();
       }
-      expect((await download(page, "empty.txt")).bytes).toHaveLength(0);
+      const link = (heading: string): Locator =>
+        page.getByRole("table", { name: heading }).getByRole("link");
+      expect((await download(page, link("Results"))).bytes).toHaveLength(0);
       for (const [row, name] of sorted.entries()) {
-        const waiting = page.waitForEvent("download");
-        await page.getByRole("table", { name: "Input files" }).getByRole("link").nth(row).click();
-        const stream = await (await waiting).createReadStream();
-        const bytes = Buffer.concat(await stream.toArray());
+        const { bytes } = await download(page, link("Input files").nth(row));
         expect(bytes.equals(contents.get(name) ?? Buffer.alloc(0)), name).toBe(true);
       }
       if (!javaScriptEnabled) {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use clap::builder::BoolishValueParser;
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::builder::{BoolishValueParser, TypedValueParser};
+use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use twinfs::Durability;
 use twinfs::bulk::Limit;
@@ -268,7 +268,7 @@ pub(crate) struct Serve {
 #[command(next_help_heading = "Limits")]
 pub(crate) struct ServeLimits {
     /// The largest chunk of an upload [default: 1MiB]
-    #[arg(long, env = "TWINFS_MAX_CHUNK", value_name = "SIZE")]
+    #[arg(long, env = "TWINFS_MAX_CHUNK", value_name = "SIZE", value_parser = size)]
     pub(crate) max_chunk: Option<ByteSize>,
     /// Unfinished uploads of one user [default: 50000]
     #[arg(long, env = "TWINFS_SESSIONS_PER_USER", value_name = "N")]
@@ -277,22 +277,22 @@ pub(crate) struct ServeLimits {
     #[arg(long, env = "TWINFS_SESSIONS", value_name = "N")]
     pub(crate) sessions: Option<usize>,
     /// Bytes in unfinished uploads of one user, and the largest file [default: 1TiB]
-    #[arg(long, env = "TWINFS_BYTES_PER_USER", value_name = "SIZE")]
+    #[arg(long, env = "TWINFS_BYTES_PER_USER", value_name = "SIZE", value_parser = size)]
     pub(crate) bytes_per_user: Option<ByteSize>,
     /// How long an unfinished upload is kept without a new chunk [default: 1day]
     #[arg(long, env = "TWINFS_SESSION_IDLE", value_name = "TIME", value_parser = duration)]
     pub(crate) session_idle: Option<Duration>,
     /// Free space below which nothing new is taken [default: 256MiB]
-    #[arg(long, env = "TWINFS_MIN_FREE", value_name = "SIZE")]
+    #[arg(long, env = "TWINFS_MIN_FREE", value_name = "SIZE", value_parser = size)]
     pub(crate) min_free: Option<ByteSize>,
     /// Connections served at a time [default: 1024]
     #[arg(long, env = "TWINFS_CONNECTIONS", value_name = "N")]
     pub(crate) connections: Option<usize>,
-    /// Memory for chunks, whole files and completions being received [default: 128MiB]
-    #[arg(long, env = "TWINFS_CHUNK_MEMORY", value_name = "SIZE")]
+    /// Memory for chunks, whole files and completions being received, half of it for one user [default: 128MiB]
+    #[arg(long, env = "TWINFS_CHUNK_MEMORY", value_name = "SIZE", value_parser = size)]
     pub(crate) chunk_memory: Option<ByteSize>,
     /// The largest JSON body [default: 32MiB]
-    #[arg(long, env = "TWINFS_MAX_JSON", value_name = "SIZE")]
+    #[arg(long, env = "TWINFS_MAX_JSON", value_name = "SIZE", value_parser = size)]
     pub(crate) max_json: Option<ByteSize>,
     /// How long a connection may take for the head of a request [default: 1min]
     #[arg(long, env = "TWINFS_HEAD_TIMEOUT", value_name = "TIME", value_parser = duration)]
@@ -301,7 +301,7 @@ pub(crate) struct ServeLimits {
     #[arg(long, env = "TWINFS_STALL_TIMEOUT", value_name = "TIME", value_parser = duration)]
     pub(crate) stall_timeout: Option<Duration>,
     /// The least bytes per second of a body [default: 1KiB]
-    #[arg(long, env = "TWINFS_MIN_RATE", value_name = "SIZE")]
+    #[arg(long, env = "TWINFS_MIN_RATE", value_name = "SIZE", value_parser = size)]
     pub(crate) min_rate: Option<ByteSize>,
 }
 
@@ -332,6 +332,16 @@ pub(crate) struct Token {
     pub(crate) lifetime: Duration,
 }
 
+/// Whether results are wanted as JSON, of a command line that cannot be understood otherwise.
+pub(crate) fn is_json() -> bool {
+    let is_set = |value: OsString| {
+        let value = BoolishValueParser::new().parse_ref(&Args::command(), None, &value);
+        value.is_ok_and(|set| set)
+    };
+    std::env::args_os().take_while(|argument| argument != "--").any(|argument| argument == "--json")
+        || std::env::var_os("TWINFS_JSON").is_some_and(is_set)
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let duration = match seconds {
@@ -339,6 +349,10 @@ fn duration(text: &str) -> Result<Duration, String> {
         None => humantime::parse_duration(text).map_err(|error| error.to_string())?,
     };
     if duration.is_zero() { Err("it must be longer than nothing".into()) } else { Ok(duration) }
+}
+
+fn size(text: &str) -> Result<ByteSize, String> {
+    text.parse().map_err(|_| format!("a size is like 512KiB, 1MiB or 1048576, not '{}'", text.escape_debug()))
 }
 
 fn slice(text: &str) -> Result<twinfs::bulk::Slice, String> {
@@ -352,8 +366,6 @@ fn slice(text: &str) -> Result<twinfs::bulk::Slice, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -33,6 +33,7 @@ Exit codes:
   7  no space, over a quota, too large
   8  the store cannot do this
   9  copied, but something was passed over (links to directories, sockets, names that are no paths)
+  130, 143  ended by Ctrl-C or SIGTERM
 
 Several failures: the code of the first.";
 

@@ -4,6 +4,7 @@
 mod args;
 mod commands;
 mod exit;
+mod interrupt;
 mod output;
 mod progress;
 mod secret;
@@ -15,13 +16,17 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::Args;
+use crate::interrupt::Interrupted;
 
 fn main() -> ExitCode {
     // A panic is a fault of twinfs; the user gets one line to report, not a backtrace.
     std::panic::set_hook(Box::new(output::fault));
     let run = std::panic::catch_unwind(|| match Args::try_parse() {
         Ok(args) => commands::run(args),
-        Err(error) => output::usage(&error),
+        Err(error) => output::usage(&error, args::is_json()),
     });
-    run.unwrap_or(exit::FAILURE.into())
+    run.unwrap_or_else(|panic| {
+        let code = if panic.is::<Interrupted>() { Interrupted::code() } else { exit::FAILURE };
+        code.into()
+    })
 }

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use serde::Serialize;
-use serde_json::json;
-use twinfs::{EntryKind, Error, ErrorKind};
+use serde_json::{Value, json};
+use twinfs::{EntryKind, Error, ErrorKind, HttpStatus};
 
 use crate::exit::{self, Code};
 
@@ -70,6 +70,12 @@ fn reason(error: &Error) -> String {
     }
 }
 
+/// Whether a server refused the token, or the want of one.
+fn wants_token(error: &Error) -> bool {
+    let status = std::error::Error::source(error).and_then(|source| source.downcast_ref::<HttpStatus>());
+    status.is_some_and(|refusal| refusal.status == 401)
+}
+
 /// Standard output and the failures so far.
 pub(crate) struct Output {
     command: &'static str,
@@ -113,18 +119,23 @@ impl Output {
     pub(crate) fn fail(&mut self, failure: &Failure) {
         self.note(exit::code(failure.error.kind()));
         let (command, error) = (self.command, &failure.error);
+        let mut reason = reason(error);
+        // Where the login itself is refused, no other token is to blame.
+        if command != "token" && wants_token(error) {
+            reason.push_str("; a token goes into TWINFS_TOKEN, and 'twinfs token' gives one");
+        }
         if self.json {
             warn(&json!({
                 "error": error.kind().mapping().name,
                 "command": command,
                 "path": failure.what,
-                "message": reason(error),
+                "message": reason,
                 "retryable": error.is_retryable(),
             }));
         } else if failure.what.is_empty() {
-            warn(&format_args!("twinfs: {command}: {}", reason(error)));
+            warn(&format_args!("twinfs: {command}: {reason}"));
         } else {
-            warn(&format_args!("twinfs: {command} '{}': {}", failure.what.escape_debug(), reason(error)));
+            warn(&format_args!("twinfs: {command} '{}': {reason}", failure.what.escape_debug()));
         }
     }
 
@@ -172,9 +183,26 @@ pub(crate) fn warn(line: &dyn fmt::Display) {
 }
 
 /// Says what clap has to say, and gives its exit code.
-pub(crate) fn usage(error: &clap::Error) -> ExitCode {
-    _ = error.print();
-    if error.use_stderr() { exit::USAGE.into() } else { exit::SUCCESS.into() }
+pub(crate) fn usage(error: &clap::Error, json: bool) -> ExitCode {
+    if !error.use_stderr() {
+        _ = error.print();
+        return exit::SUCCESS.into();
+    }
+    if json {
+        let text = error.render().to_string();
+        // What is wrong stands before the hints and the usage.
+        let message = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ").trim();
+        warn(&json!({
+            "error": ErrorKind::InvalidInput.mapping().name,
+            "command": null,
+            "path": "",
+            "message": message,
+            "retryable": false,
+        }));
+    } else {
+        _ = error.print();
+    }
+    exit::USAGE.into()
 }
 
 /// One line for a panic.

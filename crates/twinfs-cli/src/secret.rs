@@ -43,7 +43,11 @@ pub(crate) fn make(file: &Path) -> Result<()> {
 
 /// Makes a folder that only its owner enters, and those above it.
 pub(crate) fn private_folder(folder: &Path) -> std::io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+    match fs::DirBuilder::new().recursive(true).mode(0o700).create(folder) {
+        // What is there is a file.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(ErrorKind::NotADirectory.into()),
+        created => created,
+    }
 }
 
 /// A password that nobody guesses: 100 bits, in characters that are not mistaken for others.

@@ -8,6 +8,7 @@ use twinfs::bulk::{Limit, OnError, Options, Progress};
 use twinfs::{FsPath, StoreOptions};
 
 use crate::args::Global;
+use crate::interrupt::Watching;
 use crate::output::{Failure, Output, Result};
 use crate::progress::{self, Show};
 use crate::target::{Place, Root};
@@ -72,9 +73,9 @@ impl Session {
         }
     }
 
-    /// Who is told how far a transfer is.
+    /// Who is told how far a transfer is, and ends it where the user wants it to end.
     pub(crate) fn progress(&self, from: &Place, to: &Place) -> Option<Arc<dyn Progress>> {
-        progress::of(self.show, from, to)
+        Some(Arc::new(Watching(progress::of(self.show, from, to))))
     }
 
     /// Options of a bulk transfer: whatever fails, the rest goes on.

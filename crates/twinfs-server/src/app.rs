@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use twinfs::{AsyncStore, Fs};
 
+use crate::auth::User;
 use crate::auth::backoff::Backoff;
 use crate::auth::password::Users;
 use crate::auth::token::Tokens;
 use crate::config::Limits;
 use crate::http::error::{ApiError, ApiResult};
+use crate::memory::{BodyMemory, Held};
 use crate::metadata::MetadataStore;
 use crate::space::FreeSpace;
 use crate::upload::Uploads;
@@ -27,8 +28,7 @@ pub(crate) struct App {
     pub(crate) tokens: Tokens,
     pub(crate) backoff: Backoff,
     pub(crate) space: FreeSpace,
-    /// Memory for bodies being received, in KiB.
-    memory: Arc<Semaphore>,
+    memory: BodyMemory,
     pub(crate) limits: Limits,
     pub(crate) token_lifetime: Duration,
     pub(crate) strict: bool,
@@ -55,7 +55,7 @@ impl App {
             tokens: Tokens::new(&config.secret),
             backoff: Backoff::default(),
             space: FreeSpace::new(config.data_dir.clone(), limits.min_free_bytes),
-            memory: Arc::new(Semaphore::new(kib(all_memory(&limits)) as usize)),
+            memory: BodyMemory::new(&limits),
             limits,
             token_lifetime: config.token_lifetime,
             strict: config.strict,
@@ -69,22 +69,16 @@ impl App {
         self.fs.store().capabilities().if_version
     }
 
-    /// Waits for memory to receive this much of a body in; it is given back when what this gives is
-    /// dropped. More than there is counts as all there is.
+    /// Waits for memory to receive this much of a user's body in; it is given back when what this gives is
+    /// dropped.
     ///
     /// # Errors
     /// 503 where there is none for too long.
-    pub(crate) async fn memory_for(&self, bytes: usize) -> ApiResult<OwnedSemaphorePermit> {
-        let permits = kib(bytes.min(all_memory(&self.limits)));
-        let memory = Arc::clone(&self.memory).acquire_many_owned(permits);
-        match tokio::time::timeout(self.limits.stall_timeout, memory).await {
-            Ok(Ok(memory)) => Ok(memory),
-            _ => Err(ApiError::http(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "Too much is on its way to the server; try again",
-            )
-            .with_header(RETRY_AFTER, HeaderValue::from_static("1"))),
-        }
+    pub(crate) async fn memory_for(&self, user: &User, bytes: usize) -> ApiResult<Held> {
+        self.memory.hold(&user.0, bytes).await.ok_or_else(|| {
+            ApiError::http(StatusCode::SERVICE_UNAVAILABLE, "Too much is on its way to the server; try again")
+                .with_header(RETRY_AFTER, HeaderValue::from_static("1"))
+        })
     }
 
     /// The server stops: it is not ready for new work.
@@ -95,14 +89,4 @@ impl App {
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
     }
-}
-
-/// What there is for bodies, in bytes: the largest chunk must fit.
-fn all_memory(limits: &Limits) -> usize {
-    limits.chunk_memory.max(limits.max_chunk)
-}
-
-/// Bytes as permits of [`App::memory`].
-fn kib(bytes: usize) -> u32 {
-    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)
 }

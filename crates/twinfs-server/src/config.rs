@@ -111,8 +111,8 @@ pub struct Limits {
     pub min_free_bytes: u64,
     /// Connections served at a time; more wait to be accepted. Default: 1024.
     pub connections: usize,
-    /// Memory for chunks, whole files and completions being received, in bytes; more wait, and are
-    /// refused with 503 after `stall_timeout`. Default: 128 MiB.
+    /// Memory for chunks, whole files and completions being received, in bytes, of which one user may hold
+    /// half; more wait, and are refused with 503 after `stall_timeout`. Default: 128 MiB.
     pub chunk_memory: usize,
     /// The largest JSON body, in bytes: 10,000 files in one completion take about 1.5 MB. Default: 32 MiB.
     pub max_json: usize,

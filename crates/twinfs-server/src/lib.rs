@@ -24,6 +24,7 @@ mod config;
 mod error;
 mod http;
 mod log;
+mod memory;
 mod metadata;
 mod network;
 mod page;

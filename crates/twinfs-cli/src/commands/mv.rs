@@ -6,6 +6,7 @@ use twinfs::{Condition, Depth, ErrorKind, MoveOptions};
 
 use super::transfer::{Copy, ends, target_of};
 use crate::args::Mv;
+use crate::interrupt;
 use crate::output::{Failure, Result, Stop};
 use crate::session::{About, Session, failure};
 use crate::target::Place;
@@ -14,6 +15,7 @@ pub(crate) fn run(session: &mut Session, args: &Mv) -> Result<()> {
     let (sources, target) = ends(&args.locations, None)?;
     let target = target.place()?;
     let sources: Vec<Place> = sources.into_iter().map(crate::target::Target::place).collect::<Result<_>>()?;
+    interrupt::watch();
     let (_, into) = target_of(session, &target, sources.len())?;
     for source in &sources {
         match one(session, args, source, &target, into) {

@@ -71,13 +71,7 @@ struct Place {
 impl Place {
     fn of(args: &Serve) -> Result<Self> {
         let folder = (!args.data.contains("://")).then(|| PathBuf::from(&args.data));
-        if let Some(folder) = &folder {
-            secret::private_folder(folder).map_err(|error| secret::failure(folder, error))?;
-        }
         let state = args.state.clone().or_else(|| folder.as_deref().map(|folder| folder.join(STATE)));
-        if let Some(state) = &state {
-            secret::private_folder(state).map_err(|error| secret::failure(state, error))?;
-        }
         let secret = match (&args.secret_file, &state) {
             (Some(file), _) => file.clone(),
             (None, Some(state)) => state.join("secret"),
@@ -87,6 +81,10 @@ impl Place {
         };
         if !args.init && !secret.exists() {
             return Err(missing_secret(&secret).into());
+        }
+        // Not before: what cannot start leaves no folders behind.
+        for folder in [&folder, &state].into_iter().flatten() {
+            secret::private_folder(folder).map_err(|error| secret::failure(folder, error))?;
         }
         Ok(Self { folder, database: state.map(|state| state.join("metadata.sqlite")), secret })
     }
@@ -144,7 +142,7 @@ fn limits(args: &ServeLimits) -> Limits {
 
 fn failure(args: &Serve, error: twinfs_server::Error) -> Failure {
     match error {
-        twinfs_server::Error::Listen { address, source } => Failure::new(address, Error::from_io(source)),
+        twinfs_server::Error::Listen { address, source } => unlistenable(address, source),
         twinfs_server::Error::Store(error) => Failure::new(&*args.data, error),
         twinfs_server::Error::Config(reason) => Failure::usage(reason),
         error => {
@@ -152,6 +150,19 @@ fn failure(args: &Serve, error: twinfs_server::Error) -> Failure {
             Failure::new(&*args.data, Error::new(ErrorKind::Io).with_message(text))
         }
     }
+}
+
+/// Why the server cannot listen, and what to do about it.
+fn unlistenable(address: String, source: std::io::Error) -> Failure {
+    let advice = match source.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            "the address is in use; stop the other server, or take another address by --listen"
+        }
+        std::io::ErrorKind::AddrNotAvailable => "this machine has no such address",
+        std::io::ErrorKind::InvalidInput => "an address to listen on is HOST:PORT, as 127.0.0.1:8370",
+        _ => return Failure::new(address, Error::from_io(source)),
+    };
+    Failure::new(address, Error::from_io(source).with_message(advice))
 }
 
 /// Who may log in, as the greeting says it.

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use twinfs::adapters::park_on;
 use twinfs::{ByteRange, Error, Mode, OpenOptions, STREAM_BLOCK};
 
+use crate::interrupt;
 use crate::output::{Failure, Result, Stop};
 use crate::session::{About, Session, failure};
 use crate::target::Place;
@@ -86,6 +87,7 @@ fn fill(block: &mut [u8]) -> Result<usize> {
     let mut stdin = io::stdin().lock();
     let mut filled = 0;
     while let Some(rest) = block.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        interrupt::wait_for_input();
         match stdin.read(rest) {
             Ok(0) => break,
             Ok(count) => filled += count,

@@ -3,6 +3,7 @@
 use std::io;
 
 use serde_json::json;
+use twinfs::FsPath;
 use twinfs::runfiles::blocking::login;
 use twinfs_server::token::Tokens;
 
@@ -23,6 +24,10 @@ pub(crate) fn run(session: &mut Session, args: &Token) -> Result<()> {
             (login.token, login.id)
         }
         (None, _, Some(sub), Some(file)) => {
+            // Any server would refuse the token.
+            if !FsPath::new(sub).is_ok_and(|id| id.as_str() == sub && id.components().count() == 1) {
+                return Err(Failure::usage("--sub is the id of a user: one name, without '/'").into());
+            }
             (Tokens::new(&secret::read(file)?).issue(sub, args.lifetime), sub.clone())
         }
         _ => return Err(Failure::usage("give --server and --user, or --secret-file and --sub").into()),

@@ -9,6 +9,7 @@ use twinfs::{Condition, Depth, ErrorKind, Mode, OpenOptions, WriteOptions};
 
 use super::stream;
 use crate::args::{Cp, Get, Put, Writing};
+use crate::interrupt;
 use crate::output::{Failure, Result, Stop};
 use crate::session::{About, Session, failure};
 use crate::target::{Place, Target};
@@ -64,6 +65,7 @@ impl Copy<'_> {
         match target {
             Target::Standard => sources.iter().try_for_each(|source| self.to_stdout(session, source)),
             Target::Place(target) => {
+                interrupt::watch();
                 let (fs, into) = target_of(session, target, sources.len())?;
                 for source in sources {
                     let done = match source {

@@ -209,3 +209,43 @@ fn options_stand_in_the_environment() {
     let run = finish(wrong.args(["ls"]).env("TWINFS_JOBS", "none"));
     assert_eq!(run.code, 2, "{run:?}");
 }
+
+/// Interrupts a command once it has staged something in `out`; gives its exit code.
+fn interrupt(at: &Path, mut command: std::process::Command) -> Option<i32> {
+    let mut child = command.spawn().unwrap();
+    while fs::read_dir(at.join("out")).unwrap().next().is_none() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::yield_now();
+    }
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    child.wait().unwrap().code()
+}
+
+#[test]
+fn an_interrupted_copy_leaves_nothing_behind() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    fs::create_dir(at.join("out")).unwrap();
+    fs::create_dir(at.join("from")).unwrap();
+    // Nothing but holes: it takes long to copy, and no room where it is.
+    fs::File::create(at.join("from/large")).unwrap().set_len(1 << 40).unwrap();
+    for arguments in [vec!["put", "from/large", "out/"], vec!["-q", "put", "from/large", "out/copy"]] {
+        let mut put = command(at);
+        put.args(&arguments);
+        assert_eq!(interrupt(at, put), Some(130), "{arguments:?}");
+        assert_eq!(fs::read_dir(at.join("out")).unwrap().count(), 0, "{arguments:?}");
+    }
+    // From a pipe that stays open, and says no more.
+    let (input, mut feeding) = std::io::pipe().unwrap();
+    std::io::Write::write_all(&mut feeding, &bytes(10)).unwrap();
+    let feeder = std::thread::spawn(move || {
+        let written = std::io::Write::write_all(&mut feeding, &bytes(3_000_000));
+        (written, feeding)
+    });
+    let mut put = command(at);
+    put.args(["put", "-", "out/piped"]).stdin(input);
+    assert_eq!(interrupt(at, put), Some(130));
+    assert_eq!(fs::read_dir(at.join("out")).unwrap().count(), 0);
+    drop(feeder.join());
+}

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use tempfile::tempdir;
 
-use crate::run::{bytes, command, twinfs};
+use crate::run::{bytes, command, finish, twinfs};
 
 #[test]
 fn a_closed_pipe_is_quiet() {
@@ -42,4 +42,21 @@ fn shells_complete() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         assert!(twinfs(folder.path(), ["completions", shell]).text().contains("twinfs"), "{shell}");
     }
+}
+
+#[test]
+fn wrong_usage_is_told_as_json_where_that_is_wanted() {
+    let folder = tempdir().unwrap();
+    let told = |run: &crate::run::Run| -> serde_json::Value {
+        assert_eq!((run.code, run.stdout.as_slice()), (2, b"".as_slice()), "{run:?}");
+        serde_json::from_str(&run.stderr).unwrap()
+    };
+    let by_option = told(&twinfs(folder.path(), ["ls", "--json", "--no-such-option"]));
+    assert_eq!(by_option["error"], "invalid input");
+    assert_eq!(by_option["message"], "unexpected argument '--no-such-option' found");
+    let by_environment = told(&finish(command(folder.path()).env("TWINFS_JSON", "1").args(["put", "a"])));
+    assert_eq!(by_environment["retryable"], false);
+    let plain = finish(command(folder.path()).env("TWINFS_JSON", "0").arg("--no-such-option"));
+    assert!(plain.code == 2 && plain.stderr.starts_with("error: "), "{plain:?}");
+    assert!(twinfs(folder.path(), ["--json", "--help"]).text().contains("Exit codes"));
 }

@@ -111,6 +111,7 @@ fn errors_of_a_run_have_their_codes() {
     let folderless = twinfs(at, ["ls", "--token", "x.y.z", &remote.at("in")]);
     assert_eq!(folderless.code, 4, "{folderless:?}");
     assert!(!folderless.stderr.contains("x.y.z"));
+    assert!(folderless.stderr.contains("'twinfs token' gives one"), "{folderless:?}");
     let without = twinfs(at, ["put", "-q", "a", &remote.at("in")]);
     assert!(matches!(without.code, 2 | 4), "{without:?}");
     let root = remote.run(at, &["put", "-q", "a", &remote.at("else/a")]);

@@ -248,6 +248,41 @@ fn what_cannot_be_served_is_told() {
 }
 
 #[test]
+fn what_keeps_a_server_from_starting_is_told_with_what_to_do() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    let running = Server::simple(at);
+    fs::write(at.join("file"), "").unwrap();
+    fs::create_dir_all(at.join("damaged/.twinfs-server")).unwrap();
+    fs::write(at.join("damaged/.twinfs-server/metadata.sqlite"), bytes(100_000)).unwrap();
+    let serve = |options: &[&str]| twinfs(at, [&["serve", "--secret-file", "secret"], options].concat());
+    for (options, words) in [
+        (vec!["--data", "e", "--listen", &*running.address], "--listen"),
+        (vec!["--data", "e", "--listen", "8370"], "HOST:PORT"),
+        (vec!["--data", "e", "--min-free", "much"], "1MiB"),
+        (vec!["--data", "data", "--listen", "127.0.0.1:0"], "another server is using it"),
+        (vec!["--data", "damaged", "--listen", "127.0.0.1:0"], "is damaged"),
+        (vec!["--data", "file"], "not a directory"),
+    ] {
+        let run = serve(&options);
+        assert!(run.code > 0 && run.stderr.contains(words), "{options:?} {run:?}");
+    }
+    let run = twinfs(at, ["serve", "--data", "new/data", "--secret-file", "none"]);
+    assert_eq!(run.code, 3, "{run:?}");
+    assert!(!at.join("new").exists(), "what cannot start makes no folders");
+}
+
+#[test]
+fn a_token_that_every_server_would_refuse_is_not_signed() {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("secret"), "secret").unwrap();
+    for sub in ["", "..", "../x", "a/b", "/a", ".twinfs-x", "a\n"] {
+        let run = twinfs(folder.path(), ["token", "--secret-file", "secret", "--sub", sub]);
+        assert_eq!((run.code, run.stdout.len()), (2, 0), "{sub:?} {run:?}");
+    }
+}
+
+#[test]
 fn memory_can_be_served_too() {
     let folder = tempdir().unwrap();
     fs::write(folder.path().join("secret"), "secret").unwrap();

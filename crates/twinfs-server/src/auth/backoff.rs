@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 /// Failures that cost nothing.
@@ -18,10 +19,14 @@ const LONGEST: Duration = Duration::from_secs(10);
 const FORGET: Duration = Duration::from_secs(15 * 60);
 /// Logins of one name and address that wait their turn; more are sent away.
 const WAITING: usize = 8;
+/// Logins of one host that are looked at, or stand in the queue for it; more are sent away, so that a flood of
+/// ever other names leaves the other hosts a turn.
+const AT_ONCE: usize = 64;
 /// Names and addresses remembered, at most.
 const REMEMBERED: usize = 10_000;
 
-type Key = (Box<str>, IpAddr);
+/// The digest of a name, however long that is, and a host.
+type Key = ([u8; 32], IpAddr);
 
 #[derive(Debug)]
 struct Record {
@@ -35,6 +40,27 @@ struct Record {
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
     records: Mutex<HashMap<Key, Record>>,
+    /// How many logins of each host are looked at.
+    under_way: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// A login among those of its host that are looked at.
+#[derive(Debug)]
+struct Place<'a> {
+    backoff: &'a Backoff,
+    host: IpAddr,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut under_way = self.backoff.under_way();
+        if let Some(count) = under_way.get_mut(&self.host) {
+            *count -= 1;
+            if *count == 0 {
+                under_way.remove(&self.host);
+            }
+        }
+    }
 }
 
 /// A login that may be tried now.
@@ -43,9 +69,10 @@ pub(crate) struct Attempt<'a> {
     backoff: &'a Backoff,
     key: Key,
     _turn: Option<OwnedMutexGuard<()>>,
+    _place: Place<'a>,
 }
 
-/// Too many logins of this name and address are waiting already.
+/// Too many logins of this name and address, or of the address, are waiting already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Crowded;
 
@@ -72,9 +99,11 @@ impl Backoff {
 
     /// Waits as long as the failures before demand.
     pub(crate) async fn attempt(&self, name: &str, address: IpAddr) -> Result<Attempt<'_>, Crowded> {
-        let key: Key = (name.into(), host(address));
+        let key: Key = (Sha256::digest(name).into(), host(address));
         let turn = self.records().get(&key).map(|record| Arc::clone(&record.turn));
-        let Some(turn) = turn else { return Ok(Attempt { backoff: self, key, _turn: None }) };
+        let Some(turn) = turn else {
+            return Ok(Attempt { backoff: self, key, _turn: None, _place: self.place(key.1)? });
+        };
         // The record and the one at work hold one each.
         if Arc::strong_count(&turn) > WAITING + 2 {
             return Err(Crowded);
@@ -82,7 +111,22 @@ impl Backoff {
         let turn = turn.lock_owned().await;
         let failures = self.records().get(&key).map_or(0, |record| record.failures);
         tokio::time::sleep(pause(failures)).await;
-        Ok(Attempt { backoff: self, key, _turn: Some(turn) })
+        Ok(Attempt { backoff: self, key, _turn: Some(turn), _place: self.place(key.1)? })
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place among the logins of a host, held while one is looked at and not while it pauses.
+    fn place(&self, host: IpAddr) -> Result<Place<'_>, Crowded> {
+        let mut under_way = self.under_way();
+        let count = under_way.entry(host).or_insert(0);
+        if *count >= AT_ONCE {
+            return Err(Crowded);
+        }
+        *count += 1;
+        Ok(Place { backoff: self, host })
     }
 }
 
@@ -100,13 +144,12 @@ impl Attempt<'_> {
             records.retain(|_, record| now.duration_since(record.last) < FORGET);
         }
         if records.len() >= REMEMBERED
-            && let Some(oldest) =
-                records.iter().min_by_key(|(_, record)| record.last).map(|(key, _)| key.clone())
+            && let Some(oldest) = records.iter().min_by_key(|(_, record)| record.last).map(|(key, _)| *key)
         {
             records.remove(&oldest);
         }
         let fresh = || Record { failures: 0, last: now, turn: Arc::default() };
-        let record = records.entry(self.key.clone()).or_insert_with(fresh);
+        let record = records.entry(self.key).or_insert_with(fresh);
         if now.duration_since(record.last) >= FORGET {
             record.failures = 0;
         }
@@ -168,6 +211,21 @@ mod tests {
         let refused =
             futures_util::future::join_all(guesses).await.into_iter().filter(Result::is_err).count();
         assert!((40 - WAITING - 3..40).contains(&refused), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_names_from_one_host_leaves_the_others_a_turn() {
+        let backoff = Backoff::default();
+        let mut flood = Vec::new();
+        for number in 0..AT_ONCE {
+            flood.push(backoff.attempt(&number.to_string(), HERE).await.unwrap());
+        }
+        assert_eq!(backoff.attempt("ada", HERE).await.map(drop), Err(Crowded));
+        assert!(backoff.attempt("ada", "203.0.113.1".parse().unwrap()).await.is_ok());
+        flood.pop().unwrap().failed();
+        assert!(backoff.attempt("ada", HERE).await.is_ok());
+        drop(flood);
+        assert!(backoff.under_way().is_empty());
     }
 
     #[tokio::test]

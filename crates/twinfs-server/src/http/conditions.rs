@@ -98,7 +98,8 @@ pub(crate) fn range_counts(headers: &HeaderMap, validators: &Validators) -> bool
     validators.modified.is_some() && httpdate::parse_http_date(value).ok() == validators.modified
 }
 
-fn changed_since(headers: &HeaderMap, name: &HeaderName, validators: &Validators) -> Option<bool> {
+/// Whether the file was changed after the date of a header; `None` without a date or a time to compare.
+pub(crate) fn changed_since(headers: &HeaderMap, name: &HeaderName, validators: &Validators) -> Option<bool> {
     let date = httpdate::parse_http_date(headers.get(name)?.to_str().ok()?).ok()?;
     Some(validators.modified? > date)
 }

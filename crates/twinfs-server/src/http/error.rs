@@ -171,8 +171,16 @@ fn words(error: &twinfs::Error) -> Cow<'static, str> {
     }
 }
 
+/// Whether links on the way lead in a circle.
+pub(crate) fn is_link_circle(error: &twinfs::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+}
+
 impl From<twinfs::Error> for ApiError {
     fn from(error: twinfs::Error) -> Self {
+        if is_link_circle(&error) {
+            return Self::http(StatusCode::CONFLICT, "The links there lead in a circle").because(&error);
+        }
         let status =
             StatusCode::from_u16(error.kind().mapping().http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let shaped = match status {

@@ -1,7 +1,12 @@
 //! The multipart form of a chunk: `upload_id`, `chunk_number`, `chunk`, in any order.
 
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt};
 use http::{HeaderMap, StatusCode, header};
 use multer::{Field, Multipart};
 
@@ -11,6 +16,9 @@ use super::json::Count;
 
 /// A text field, in bytes at most.
 const MAX_TEXT: usize = 1024;
+/// What may be in a body beside the content of its parts: their heads, what stands before the first, and
+/// what has come and is not taken apart yet. The parser keeps all of it.
+const MAX_BESIDE: usize = 1024 * 1024;
 /// How much of an oversize chunk is read, to be counted, before it is refused.
 const MAX_COUNTED: usize = 64 * 1024 * 1024;
 
@@ -43,17 +51,18 @@ impl ChunkForm {
             return Err(oversize(max_chunk, None));
         }
         let capacity = length.unwrap_or_default().min(max_chunk);
-        let mut form = Multipart::new(body.into_data_stream(), boundary);
+        let beside = Arc::new(AtomicUsize::new(0));
+        let mut form = Multipart::new(bounded(body, &beside), boundary);
         let (mut upload_id, mut number, mut chunk) = (None, None, None);
         while let Some(field) = form.next_field().await.map_err(malformed)? {
             match field.name() {
-                Some("upload_id") => upload_id = Some(text(field, "upload_id").await?),
-                Some("chunk_number") => number = Some(text(field, "chunk_number").await?),
+                Some("upload_id") => upload_id = Some(text(field, &beside, "upload_id").await?),
+                Some("chunk_number") => number = Some(text(field, &beside, "chunk_number").await?),
                 // Kodosumi's server takes the chunk as a file alone, and a file has a name.
                 Some("chunk") if field.file_name().is_some() => {
-                    chunk = Some(collect(field, max_chunk, capacity).await?);
+                    chunk = Some(collect(field, &beside, max_chunk, capacity).await?);
                 }
-                _ => {}
+                _ => drop(collect(field, &beside, 0, 0).await?),
             }
         }
         let missing = |name: &str| ApiError::validation(format!("The field '{name}' is missing"));
@@ -71,9 +80,43 @@ impl ChunkForm {
     }
 }
 
-async fn collect(mut field: Field<'_>, keep: usize, capacity: usize) -> ApiResult<Collected> {
+/// A body that breaks off where there is too much in it beside the content of its parts, of which
+/// [`collect`] keeps the count.
+fn bounded(
+    body: Body,
+    beside: &Arc<AtomicUsize>,
+) -> impl Stream<Item = Result<Bytes, axum::BoxError>> + use<> {
+    let beside = Arc::clone(beside);
+    body.into_data_stream().map(move |data| {
+        let data = data.map_err(axum::Error::into_inner)?;
+        if beside.fetch_add(data.len(), Ordering::Relaxed) > MAX_BESIDE {
+            return Err(TooMuchBeside.into());
+        }
+        Ok(data)
+    })
+}
+
+/// The parts of a form have too much around them.
+#[derive(Debug)]
+struct TooMuchBeside;
+
+impl fmt::Display for TooMuchBeside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the heads of the parts are too long")
+    }
+}
+
+impl std::error::Error for TooMuchBeside {}
+
+async fn collect(
+    mut field: Field<'_>,
+    beside: &AtomicUsize,
+    keep: usize,
+    capacity: usize,
+) -> ApiResult<Collected> {
     let mut collected = Collected { data: BytesMut::with_capacity(capacity), count: 0 };
     while let Some(piece) = field.chunk().await.map_err(malformed)? {
+        beside.fetch_sub(piece.len(), Ordering::Relaxed);
         collected.count = collected.count.saturating_add(piece.len());
         if collected.count <= keep {
             collected.data.extend_from_slice(&piece);
@@ -87,8 +130,8 @@ async fn collect(mut field: Field<'_>, keep: usize, capacity: usize) -> ApiResul
     Ok(collected)
 }
 
-async fn text(field: Field<'_>, name: &str) -> ApiResult<String> {
-    let collected = collect(field, MAX_TEXT, 0).await?;
+async fn text(field: Field<'_>, beside: &AtomicUsize, name: &str) -> ApiResult<String> {
+    let collected = collect(field, beside, MAX_TEXT, 0).await?;
     if collected.count > MAX_TEXT {
         return Err(ApiError::validation(format!("The field '{name}' is too long")));
     }
@@ -106,6 +149,9 @@ fn oversize(max_chunk: usize, count: Option<usize>) -> ApiError {
 
 fn malformed(error: multer::Error) -> ApiError {
     match error {
+        multer::Error::StreamReadFailed(source) if source.is::<TooMuchBeside>() => {
+            ApiError::client("There is too much in the form beside the content of its parts")
+        }
         multer::Error::StreamReadFailed(source) => body::broken(source),
         error => ApiError::client("The multipart body is malformed").because(&error),
     }

@@ -87,6 +87,9 @@ impl Dir {
 /// What every route says of another folder.
 pub(crate) const WRONG_DIR: &str = "Invalid directory type. Must be one of: in, out";
 
+/// What stands in the place of a run id in other routes: nobody could list such a run.
+const ROUTES: [&str; 4] = ["cancel", "complete", "status", "tus"];
+
 /// A folder of a run, or something below it.
 #[derive(Clone, Debug)]
 pub(crate) struct RunPath {
@@ -113,6 +116,11 @@ impl RunPath {
     fn of(user: &str, fid: &str, dir: Dir) -> ApiResult<Self> {
         if !is_component(fid) {
             return Err(ApiError::validation("A run id is one plain path component"));
+        }
+        if ROUTES.contains(&fid) {
+            return Err(ApiError::validation(format!(
+                "No run can be called '{fid}': it is the name of a route"
+            )));
         }
         let run = FsPath::new(user)?.join(fid)?;
         let path = run.join(dir.name())?;
@@ -188,7 +196,7 @@ mod tests {
         for name in ["", "/", "/a", "a/", "a//b"] {
             assert!(folder.file(name).is_err(), "{name:?}");
         }
-        for fid in ["", ".", "..", "a/b", "a/", "/a", "a\n", ".twinfs-x"] {
+        for fid in ["", ".", "..", "a/b", "a/", "/a", "a\n", ".twinfs-x", "status", "complete"] {
             assert!(RunPath::folder("user", fid, "in").is_err(), "{fid:?}");
         }
         assert!(RunPath::folder("user", "run", "IN").is_err());

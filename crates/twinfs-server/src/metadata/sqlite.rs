@@ -20,6 +20,25 @@ use crate::upload::assembly::{Chunk, Place};
 
 /// `SQLITE_FULL`: a write found no space on the disk.
 const FULL: &str = "13";
+/// `SQLITE_BUSY`: another process has the database.
+const BUSY: &str = "5";
+/// `SQLITE_CORRUPT` and `SQLITE_NOTADB`.
+const DAMAGED: [&str; 2] = ["11", "26"];
+
+/// Why a database cannot be opened, and what to do about it.
+fn unopened(path: Option<&Path>, error: sqlx::Error) -> MetadataError {
+    let Some(path) = path else { return error.into() };
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    let advice = match code.as_deref() {
+        Some(BUSY) => "another server is using it; each needs a data folder, or at least a state, of its own",
+        Some(code) if DAMAGED.contains(&code) => {
+            "it is damaged, or no database; put a copy back, or move it away to start with a new one, without \
+             the users and unfinished uploads of the old"
+        }
+        _ => return MetadataError::new(format!("{}: {error}", path.display())),
+    };
+    MetadataError::new(format!("{}: {advice}", path.display()))
+}
 
 impl From<sqlx::Error> for MetadataError {
     fn from(error: sqlx::Error) -> Self {
@@ -59,8 +78,9 @@ impl SqliteMetadata {
             .max_lifetime(None)
             .test_before_acquire(false)
             .connect_with(options)
-            .await?;
-        pool.execute(include_str!("schema.sql")).await?;
+            .await
+            .map_err(|error| unopened(path, error))?;
+        pool.execute(include_str!("schema.sql")).await.map_err(|error| unopened(path, error))?;
         Ok(Self { pool })
     }
 }

@@ -41,7 +41,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/", get(runs::show))
-        .route("/runs/new", get(run::start))
+        .route("/new", get(run::start))
         .route("/runs/{fid}", get(run::show))
         .route("/logout", post(session::log_out))
         .route("/assets/{name}", get(assets::get))

@@ -7,7 +7,7 @@ use ::http::{Method, StatusCode};
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use twinfs::{ErrorKind, File, Metadata, Mode, RemoveOptions, STREAM_BLOCK};
+use twinfs::{ErrorKind, File, Metadata, Mode, RemoveOptions, STREAM_BLOCK, StatOptions};
 
 use super::listing;
 use crate::app::App;
@@ -19,6 +19,8 @@ use crate::http::target::{RunPath, quote};
 
 /// What a removal is to be of: `file`, so that a folder stays, and what is in it.
 const TWINFS_ONLY: HeaderName = HeaderName::from_static("twinfs-only");
+/// The conditions that a removal may have.
+const CONDITIONS: [HeaderName; 3] = [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_UNMODIFIED_SINCE];
 /// A part up to this size is read at once, without a stream.
 const AT_ONCE: u64 = 256 * 1024;
 
@@ -150,12 +152,34 @@ pub(super) async fn delete(
     Path((fid, dir, path)): Path<(String, String, String)>,
 ) -> ApiResult<Response> {
     let target = RunPath::folder(&user.0, &fid, &dir)?.below(&path)?;
+    if CONDITIONS.iter().any(|name| headers.contains_key(name)) {
+        hold(&app, &headers, &target).await?;
+    }
     match headers.get(TWINFS_ONLY).map(HeaderValue::as_bytes) {
         None => remove(&app, &target).await,
         Some(b"file") if target.is_root => Err(twinfs::Error::new(ErrorKind::IsADirectory).into()),
         Some(b"file") => remove_file(&app, &target).await,
         // What is not understood must not remove more than was meant.
         Some(_) => Err(ApiError::validation("Twinfs-Only is 'file'")),
+    }
+}
+
+/// Looks whether what stands there may be removed under the request's conditions. Who puts another file there
+/// between this and the removal loses it: a store removes without conditions.
+async fn hold(app: &App, headers: &HeaderMap, target: &RunPath) -> ApiResult<()> {
+    let options = StatOptions { version: app.keeps_versions() };
+    let validators = match app.fs.stat_with(&target.path, &options).await {
+        Ok(metadata) => Validators::of(&metadata),
+        // The removal says so.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut headers = headers.clone();
+    // A condition of reading alone.
+    headers.remove(header::IF_MODIFIED_SINCE);
+    match weigh(&headers, &validators) {
+        Verdict::Proceed => Ok(()),
+        Verdict::NotModified | Verdict::Failed => Err(condition_failed()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Listing a folder: every file below it, in the order of the paths, streamed page by page.
 
+use std::convert::Infallible;
 use std::time::UNIX_EPOCH;
 
 use ::http::header::{CONTENT_TYPE, HeaderValue};
@@ -13,7 +14,7 @@ use twinfs::{Depth, Entries, Entry, EntryKind, ErrorKind, Fs, FsPath, ListOption
 
 use super::files::missing;
 use crate::app::App;
-use crate::http::error::ApiResult;
+use crate::http::error::{ApiResult, is_link_circle};
 use crate::http::target::RunPath;
 
 /// Entries asked of the store at a time.
@@ -43,7 +44,9 @@ struct Listing {
 /// Answers with the listing of a folder. The folder of a run that has none yet is empty.
 pub(super) async fn folder(app: &App, method: &Method, target: &RunPath) -> ApiResult<Response> {
     let body = if *method == Method::HEAD {
-        app.fs.stat(&target.path).await.map(|_| Body::empty())
+        // Of no known length, as nobody has looked what is there.
+        let unknown = || Body::from_stream(stream::empty::<Result<Bytes, Infallible>>());
+        app.fs.stat(&target.path).await.map(|_| unknown())
     } else {
         begin(app, target).await
     };
@@ -130,8 +133,8 @@ pub(crate) async fn file_metadata(fs: &Fs, entry: &Entry) -> twinfs::Result<Opti
         (EntryKind::File, Some(metadata)) => Ok(Some(metadata.clone())),
         (EntryKind::File | EntryKind::Symlink, _) => match fs.stat(&entry.path).await {
             Ok(metadata) => Ok(Some(metadata).filter(Metadata::is_file)),
-            Err(error) if error.kind() == ErrorKind::Io => Err(error),
-            // It went away meanwhile, or leads outside: it is not there.
+            Err(error) if error.kind() == ErrorKind::Io && !is_link_circle(&error) => Err(error),
+            // It went away meanwhile, or leads outside or in a circle: it is not there.
             Err(_) => Ok(None),
         },
         _ => Ok(None),

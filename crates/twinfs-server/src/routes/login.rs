@@ -68,8 +68,11 @@ fn form(text: &[u8]) -> ApiResult<Login> {
 
 async fn log_in(app: &App, peer: Peer, login: Login) -> ApiResult<Response> {
     let attempt = app.backoff.attempt(&login.name, peer.0).await.map_err(|_| {
-        ApiError::http(StatusCode::TOO_MANY_REQUESTS, "Too many failed logins; try again later")
-            .with_header(RETRY_AFTER, HeaderValue::from_static("10"))
+        ApiError::http(
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many logins, or too many failed ones; try again later",
+        )
+        .with_header(RETRY_AFTER, HeaderValue::from_static("10"))
     })?;
     let Some(user) = app.users.log_in(&login.name, login.password).await? else {
         attempt.failed();

@@ -11,7 +11,6 @@ use futures_util::{StreamExt, stream};
 use serde::de::DeserializeOwned;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
-use tokio::sync::OwnedSemaphorePermit;
 use twinfs::FsPath;
 use uuid::Uuid;
 
@@ -23,6 +22,7 @@ use crate::http::error::{ApiError, ApiResult};
 use crate::http::json::{self, Count, Object};
 use crate::http::multipart::ChunkForm;
 use crate::http::target::{Dir, RunPath, WRONG_DIR};
+use crate::memory::Held;
 use crate::upload::{Arrived, Outcome};
 
 /// Announces the largest chunk, in bytes.
@@ -43,13 +43,9 @@ fn refuse(error: &str) -> Response {
 }
 
 /// Reads a JSON body, and counts it against the memory for bodies for as long as what comes with it lives.
-async fn read<T: DeserializeOwned>(
-    app: &App,
-    body: Body,
-    limit: usize,
-) -> ApiResult<(T, OwnedSemaphorePermit)> {
+async fn read<T: DeserializeOwned>(app: &App, user: &User, body: Body, limit: usize) -> ApiResult<(T, Held)> {
     // The text, and what is read out of it.
-    let memory = app.memory_for(body::announced(&body, limit).saturating_mul(2)).await?;
+    let memory = app.memory_for(user, body::announced(&body, limit).saturating_mul(2)).await?;
     Ok((json::read(body, limit).await?, memory))
 }
 
@@ -86,7 +82,7 @@ struct Started {
 }
 
 pub(super) async fn init(State(app): State<Arc<App>>, user: User, body: Body) -> ApiResult<Response> {
-    let (init, _memory): (Init, _) = read(&app, body, MAX_BODY).await?;
+    let (init, _memory): (Init, _) = read(&app, &user, body, MAX_BODY).await?;
     let announced = u64::try_from(init.total_chunks.0)
         .map_err(|_| ApiError::validation("total_chunks must not be negative"))?;
     app.space.check()?;
@@ -111,7 +107,7 @@ pub(super) async fn chunk(
     app.space.check()?;
     let announced = Announced::read(&headers)?;
     // A body of no announced length counts as a whole chunk.
-    let memory = app.memory_for(body::announced(&body, app.limits.max_chunk)).await?;
+    let memory = app.memory_for(&user, body::announced(&body, app.limits.max_chunk)).await?;
     let form = ChunkForm::read(&headers, body, app.limits.max_chunk).await?;
     if announced.is_some_and(|announced| !announced.fits(&form.data)) {
         return Err(ApiError::client("The chunk does not fit its digest: it was damaged on its way"));
@@ -185,7 +181,7 @@ pub(super) async fn complete(
     Path(dir): Path<String>,
     body: Body,
 ) -> ApiResult<Response> {
-    let (complete, _memory): (Complete, _) = read(&app, body, MAX_BODY).await?;
+    let (complete, _memory): (Complete, _) = read(&app, &user, body, MAX_BODY).await?;
     let Some(dir) = Dir::parse(&dir) else {
         return Ok(refuse(&format!("Internal server error: 400: {WRONG_DIR}")));
     };
@@ -250,7 +246,7 @@ pub(super) async fn complete_batch(
     body: Body,
 ) -> ApiResult<Response> {
     let folder = RunPath::folder(&user.0, &fid, &dir)?;
-    let (Ordered(items), _memory) = read(&app, body, app.limits.max_json).await?;
+    let (Ordered(items), _memory) = read(&app, &user, body, app.limits.max_json).await?;
     let mut names = HashSet::new();
     let mut accepted: Vec<(usize, FsPath)> = Vec::with_capacity(items.len());
     // Every name is looked at before anything is written.
@@ -319,7 +315,7 @@ pub(super) async fn cancel_by_body(
     user: User,
     body: Body,
 ) -> ApiResult<Response> {
-    let (cancel, _memory): (Cancel, _) = read(&app, body, MAX_BODY).await?;
+    let (cancel, _memory): (Cancel, _) = read(&app, &user, body, MAX_BODY).await?;
     cancel_upload(&app, &user, &cancel.upload_id).await?;
     Ok(json::answer(StatusCode::OK, &Cancelled { status: "upload cancelled" }))
 }

@@ -10,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use futures_util::future::try_join;
-use tokio::sync::OwnedSemaphorePermit;
 use twinfs::{Condition, ErrorKind, FsPath, Metadata, STREAM_BLOCK, StatOptions};
 
 use super::files::condition_failed;
@@ -18,9 +17,10 @@ use super::transfer::{Transfer, transfer};
 use crate::app::App;
 use crate::auth::User;
 use crate::http::body;
-use crate::http::conditions::{Tags, Validators, tags};
+use crate::http::conditions::{Tags, Validators, changed_since, tags};
 use crate::http::error::{ApiError, ApiResult};
 use crate::http::target::RunPath;
+use crate::memory::Held;
 use crate::upload::usage::OverLimit;
 
 /// Writes a file from the body, or from another path of the run that a header names: 201 where there was none, 204 where there was one. The old one is there
@@ -34,7 +34,12 @@ pub(super) async fn put(
 ) -> ApiResult<Response> {
     let target = RunPath::folder(&user.0, &fid, &dir)?.below(&path)?;
     if target.is_root {
-        return Err(ApiError::http(StatusCode::METHOD_NOT_ALLOWED, "A folder cannot be written"));
+        return Err(ApiError::http(StatusCode::METHOD_NOT_ALLOWED, "A folder cannot be written")
+            .with_header(header::ALLOW, HeaderValue::from_static("GET,HEAD,DELETE")));
+    }
+    if headers.contains_key(header::CONTENT_RANGE) {
+        // Taken for the whole, it would replace the file by a part of it (RFC 9110, section 14.5).
+        return Err(ApiError::validation("A part of a file cannot be written: send the whole file"));
     }
     app.space.check()?;
     let length = headers
@@ -54,7 +59,7 @@ pub(super) async fn put(
     let condition = condition(&headers, present.as_ref())?;
     let metadata = match length {
         Some(length) if length <= STREAM_BLOCK as u64 => {
-            let _memory = app.memory_for(length as usize).await?; // at most STREAM_BLOCK
+            let _memory = app.memory_for(&user, length as usize).await?; // at most STREAM_BLOCK
             let data = body::collect(body, STREAM_BLOCK).await?;
             app.uploads.write_whole(target.path, data, condition).await?
         }
@@ -92,8 +97,14 @@ fn condition(headers: &HeaderMap, present: Option<&Metadata>) -> ApiResult<Condi
         };
         return if holds { still_this() } else { Err(condition_failed()) };
     }
-    match tags(headers, &header::IF_NONE_MATCH) {
+    let validators = present.map(Validators::of).unwrap_or_default();
+    let unchanged = match changed_since(headers, &header::IF_UNMODIFIED_SINCE, &validators) {
+        Some(true) => return Err(condition_failed()),
+        Some(false) => still_this(),
         None => Ok(Condition::None),
+    };
+    match tags(headers, &header::IF_NONE_MATCH) {
+        None => unchanged,
         Some(Tags::Any) if present.is_some() => Err(condition_failed()),
         Some(Tags::Any) => Ok(Condition::IfAbsent),
         Some(unwanted) => {
@@ -113,7 +124,7 @@ async fn stream(
 ) -> ApiResult<Metadata> {
     let mut body = body.into_data_stream();
     let mut file = app.uploads.start_whole(&user.0).await?;
-    let mut block = next_block(app, &mut body).await?;
+    let mut block = next_block(app, user, &mut body).await?;
     while let Some(Block { data, memory }) = block {
         app.space.check()?;
         let written = async {
@@ -122,7 +133,7 @@ async fn stream(
             drop(memory);
             Ok(())
         };
-        block = try_join(written, next_block(app, &mut body)).await?.1;
+        block = try_join(written, next_block(app, user, &mut body)).await?.1;
     }
     Ok(file.publish(target, condition).await?)
 }
@@ -130,14 +141,14 @@ async fn stream(
 /// Bytes of a body, and the memory they count for.
 struct Block {
     data: Bytes,
-    memory: OwnedSemaphorePermit,
+    memory: Held,
 }
 
 /// The next bytes of a body, a block's worth of them; `None` at the end.
-async fn next_block(app: &App, body: &mut BodyDataStream) -> ApiResult<Option<Block>> {
+async fn next_block(app: &App, user: &User, body: &mut BodyDataStream) -> ApiResult<Option<Block>> {
     // Memory is waited for once something has come: a body that has not begun holds none.
     let Some(first) = next_bytes(body).await? else { return Ok(None) };
-    let memory = app.memory_for(first.len().max(STREAM_BLOCK)).await?;
+    let memory = app.memory_for(user, first.len().max(STREAM_BLOCK)).await?;
     if first.len() >= STREAM_BLOCK {
         return Ok(Some(Block { data: first, memory }));
     }

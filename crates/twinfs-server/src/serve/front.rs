@@ -9,6 +9,7 @@ use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use http::header::ALLOW;
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use hyper::body::Incoming;
 use tower::ServiceExt;
@@ -52,10 +53,13 @@ impl Front {
         let mut response = self.route(request, client).await;
         let failure = response.extensions_mut().remove::<ApiError>();
         if let Some(error) = &failure {
+            // The router says by itself which methods a route has.
+            let allowed = response.headers_mut().remove(ALLOW);
             response = match &browser {
                 Some(browser) => browser.error(error, &id),
                 None => error.render(&shown, &id),
             };
+            response.headers_mut().extend(allowed.map(|methods| (ALLOW, methods)));
         }
         // Who gave an id, or has something to ask, gets one back.
         if (failure.is_some() || given.is_some())

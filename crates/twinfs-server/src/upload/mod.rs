@@ -20,12 +20,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{OnceCell, OwnedSemaphorePermit};
+use tokio::sync::OnceCell;
 use tokio_util::task::TaskTracker;
 use twinfs::{AsyncStore, Durability, ErrorKind, Fs, StageOptions, StagedId, StagedTarget, WriteOptions};
 use uuid::Uuid;
 
 use crate::config::Limits;
+use crate::memory::Held;
 use crate::metadata::journal::Journal;
 use crate::metadata::{Change, MetadataError, SessionRow, now_millis};
 use assembly::{Assembly, Chunk, Place};
@@ -87,7 +88,7 @@ pub(crate) struct Arrived {
     /// A resend must have the content that is there already.
     pub(crate) must_match: bool,
     /// The memory it takes, given back when it is written.
-    pub(crate) memory: OwnedSemaphorePermit,
+    pub(crate) memory: Held,
 }
 
 /// What the server knows of an upload.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
@@ -150,6 +151,43 @@ async fn hold_memory(panel: &Panel, length: usize) -> tokio::task::JoinHandle<()
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_clients_of_one_user_keep_no_other_out() {
+    const CHUNK: usize = 1 << 20;
+    let server = server(|config| {
+        config.limits.chunk_memory = 4 * CHUNK;
+        config.limits.stall_timeout = Duration::from_millis(500);
+        config.limits.min_rate = 1;
+    })
+    .await;
+    let (ada, bob) = (Panel::of(&server, "ada"), Panel::of(&server, "bob"));
+    let mut holding = Vec::new();
+    for _ in 0..4 {
+        holding.push(hold_memory(&ada, CHUNK).await);
+    }
+    assert_eq!(bob.put("run", "in/f", vec![1; CHUNK]).await.as_u16(), 201);
+    bob.store("run", "g", &[&[2; CHUNK]]).await;
+    assert_eq!(ada.put("run", "in/f", vec![1; CHUNK]).await.as_u16(), 503, "ada holds ada's share");
+    holding.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_head_of_a_chunks_part_has_a_limit() {
+    let server = server(|config| config.limits.stall_timeout = Duration::from_millis(500)).await;
+    let panel = Panel::of(&server, "ada");
+    for begin in ["", "--b\r\nX: ", "--b\r\nContent-Disposition: form-data; name=\"x\"\r\nX: "] {
+        let mut body = begin.as_bytes().to_vec();
+        body.resize(4 << 20, b'x');
+        // More may come: it is no end that makes the server answer.
+        let more = futures_util::stream::iter([Ok::<_, std::io::Error>(body)]);
+        let endless = more.chain(futures_util::stream::pending());
+        let request = panel.request(Method::POST, "/files/chunk");
+        let request = request.header("Content-Type", "multipart/form-data; boundary=b");
+        let response = request.body(reqwest::Body::wrap_stream(endless)).send().await.unwrap();
+        assert_eq!(response.status().as_u16(), 400, "{begin:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

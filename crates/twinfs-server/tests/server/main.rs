@@ -5,6 +5,7 @@
 mod crash;
 mod limits;
 mod logins;
+mod requests;
 mod stopping;
 mod support;
 mod uploads;
