@@ -121,13 +121,16 @@ impl Pool {
 
     fn submit(&'static self, job: Job) -> Result<()> {
         let mut state = self.lock();
+        let mut refused = false;
         if state.idle == 0
             && self.has_room(&state)
             && let Err(error) = self.spawn_worker(&mut state)
-            // Those that are there do it, only later.
-            && state.workers == 0
         {
-            return Err(error);
+            if state.workers == 0 {
+                return Err(error);
+            }
+            // Those that are there do it, only later.
+            refused = true;
         }
         state.queue.push_back(job);
         if state.idle > 0 {
@@ -136,7 +139,7 @@ impl Pool {
             state.woken += 1;
             drop(state);
             self.work.notify_one();
-        } else if state.workers >= self.cores && state.overseer == Overseer::Missing {
+        } else if (refused || state.workers >= self.cores) && state.overseer == Overseer::Missing {
             state.overseer = Overseer::Watching;
             if spawn_thread("twinfs-overseer", move || self.oversee()).is_err() {
                 // Without an overseer the pool still works, with as many workers as there are.

@@ -184,7 +184,8 @@ macro_rules! fs_methods {
             /// names of one directory at a time are held in memory, of an unordered listing one page.
             ///
             /// # Errors
-            /// As [`list`](Self::list).
+            /// As [`list`](Self::list), and `Unsupported` for a name to start after without an order. What was
+            /// found before an error comes first; after it the listing is at its end.
             example ["fs.write(\"b/c\", \"xyz\")", "?;\nlet options = twinfs::ListOptions { metadata: true, ..Default::default() };\nlet mut entries = fs.entries(\"b\", &options)", "?;\nlet page = entries.next_page(100)", "?;\nassert_eq!(page[0].len(), Some(3));"]
             fn entries(path: impl IntoFsPath, options: &ListOptions) -> Entries<S> = |store| {
                 let path = checked(store, path, Operation::List)?;

@@ -220,7 +220,7 @@ pub(crate) async fn rename<S: AsyncStore>(
     to: &FsPath,
     options: &MoveOptions,
 ) -> Result<()> {
-    at!(store, Rename, from, check_move(store, options))?;
+    at!(store, Rename, from, check_move(store, options).map_err(arriving(to, options)))?;
     at!(store, Rename, from, store.rename(from, to, options).await.map_err(arriving(to, options)))
 }
 
@@ -230,7 +230,7 @@ pub(crate) async fn copy<S: AsyncStore>(
     to: &FsPath,
     options: &MoveOptions,
 ) -> Result<Metadata> {
-    at!(store, Copy, from, check_move(store, options))?;
+    at!(store, Copy, from, check_move(store, options).map_err(arriving(to, options)))?;
     at!(store, Copy, from, store.copy(from, to, options).await.map_err(arriving(to, options)))
 }
 

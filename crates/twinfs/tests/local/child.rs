@@ -27,6 +27,7 @@ const ROLES: &[(&str, Role)] = &[
     ("few_threads", crate::limits::few_threads),
     ("nothing", |_, _| {}),
     ("durable", crate::durability::durable_verbs),
+    ("failing_name_sync", crate::durability::failing_name_sync),
     ("failing_sync", crate::durability::failing_sync),
     ("few_descriptors", crate::limits::few_descriptors),
     ("walk_eperm", crate::confinement::walk_eperm),

@@ -175,6 +175,25 @@ pub(crate) fn failing_sync(store: &LocalStore, _parent: &mut Parent) {
     open(store, "a", Mode::Append).unwrap().abort().unwrap();
 }
 
+/// Meets a disk that fails each second sync: that of the names.
+pub(crate) fn failing_name_sync(store: &LocalStore, _parent: &mut Parent) {
+    let full = WriteOptions::default().durability(Durability::Full);
+    let error = store.write(&path("a"), &Data::from("new"), &full).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io);
+    assert!(error.to_string().contains("it is done, but may not survive a power cut"), "{error}");
+}
+
+#[test]
+fn a_failed_sync_of_names_says_that_the_change_is_seen() {
+    let dir = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    std::fs::write(dir.path().join("a"), "old").unwrap();
+    let strace = ["strace", "-f", "-o", "/dev/null", "-e", "inject=fsync:error=EIO:when=2"];
+    let result =
+        command("failing_name_sync", dir.path(), &strace).output().expect("strace, which this test needs");
+    assert!(result.status.success(), "{}", String::from_utf8_lossy(&result.stdout));
+    assert_eq!(std::fs::read_to_string(dir.path().join("a")).unwrap(), "new");
+}
+
 #[test]
 fn a_failed_sync_publishes_nothing_and_leaves_nothing() {
     let dir = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();

@@ -221,11 +221,10 @@ fn nothing_of_ours_is_listed() {
 
 /// Walks over a directory that may not be read: what comes before it, an error that names it, the end.
 pub(crate) fn unreadable_directory(store: &LocalStore, _parent: &mut Parent) {
-    become_nobody();
+    become_nobody(store);
     let shut = |mode: u32| {
         use std::os::unix::fs::PermissionsExt;
-        let dir = store.root().join("b/shut");
-        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(mode)).unwrap();
+        std::fs::set_permissions("b/shut", std::fs::Permissions::from_mode(mode)).unwrap();
     };
     // Few directories, and enough to be read ahead.
     for others in [0, 8] {

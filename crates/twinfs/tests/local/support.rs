@@ -126,9 +126,11 @@ pub(crate) fn is_root() -> bool {
     root
 }
 
-/// Gives up all privileges, where this process has them: what is forbidden is forbidden then.
-pub(crate) fn become_nobody() {
+/// Gives up all privileges, where this process has them: what is forbidden is forbidden then. The
+/// store's root is the current directory afterwards: what is above may be closed.
+pub(crate) fn become_nobody(store: &LocalStore) {
     const NOBODY: u32 = 65534;
+    std::env::set_current_dir(store.root()).unwrap();
     // SAFETY: plain system calls, in a process made for this.
     unsafe {
         if libc::geteuid() == 0 {

@@ -234,6 +234,11 @@ trials! {
             }
             refused!(t, go!(file.set_len(u64::MAX)), TooLarge, "{publish:?}");
             go!(file.abort())?;
+            go!(t.put("log", b"one "))?;
+            let log = go!(t.open("log", OpenOptions::from(Mode::Append).publish(*publish)))?;
+            go!(log.write_at(u64::MAX, "two"))?;
+            go!(log.commit())?;
+            same!(go!(t.get("log"))?, "one two", "{publish:?}: at the end, whatever the offset");
         }
         same!(go!(t.get("file"))?, "0123456789");
     }

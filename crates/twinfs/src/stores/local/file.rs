@@ -22,7 +22,8 @@ use crate::store::{
 
 impl Inner {
     pub(super) fn stat(&self, path: &FsPath, options: &StatOptions) -> Result<Metadata> {
-        if !(options.version && self.keeps_versions) {
+        // A directory has no version.
+        if path.is_root() || !(options.version && self.keeps_versions) {
             return Ok(version::metadata(&self.root.stat(path)?));
         }
         match self.root.open_at(path.as_str().as_bytes(), sys::READ) {

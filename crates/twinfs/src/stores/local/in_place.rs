@@ -18,7 +18,7 @@ use super::staging::{ContentMode, Lease as LeaseOutcome, StagedFile, take_lease}
 use super::sys::{self, fail};
 use super::version::{Seen, Token};
 use super::write::{kept_vanishing, special_or_fail};
-use super::writer::{busy, check_mode, check_version, locate};
+use super::writer::{at, busy, check_mode, check_version, locate};
 use crate::error::{ErrorKind, Result};
 use crate::path::FsPath;
 use crate::store::{
@@ -223,7 +223,7 @@ impl BlockingFile for InPlaceWriter {
     }
 
     fn write_at(&self, offset: u64, data: &Data<'_>) -> Result<()> {
-        self.handle.with(|state| sys::write_at(&state.file, offset, data).map_err(fail))
+        self.handle.with(|state| sys::write_at(&state.file, at(self.mode, offset), data).map_err(fail))
     }
 
     fn len(&self) -> Result<u64> {

@@ -155,10 +155,16 @@ pub(super) fn sync_content(file: impl AsFd, durability: Durability) -> Result<()
 /// which one was created on the way.
 pub(super) fn sync_names(dir: impl AsFd, created: &[OwnedFd], durability: Durability) -> Result<()> {
     if durability == Durability::Full {
-        sys::sync(dir).map_err(fail)?;
+        sys::sync(dir).map_err(unconfirmed)?;
         for ancestor in created.iter().rev() {
-            sys::sync(ancestor).map_err(fail)?;
+            sys::sync(ancestor).map_err(unconfirmed)?;
         }
     }
     Ok(())
+}
+
+/// The names have changed already, and that is seen: this failure is another one than that of a call
+/// that did nothing.
+fn unconfirmed(errno: Errno) -> Error {
+    fail(errno).with_message(format!("it is done, but may not survive a power cut: the disk says {errno}"))
 }

@@ -87,6 +87,11 @@ pub(super) fn check_version(condition: &Condition, place: &Place<'_>) -> Result<
     check_seen(condition, Seen::look(&place.dir, &*place.name).map_err(fail)?.as_ref())
 }
 
+/// Where a write goes: in mode `ab` the file knows, whatever the offset.
+pub(super) fn at(mode: Mode, offset: u64) -> u64 {
+    if mode == Mode::Append { 0 } else { offset }
+}
+
 pub(super) fn busy() -> Error {
     Error::new(ErrorKind::WouldBlock).with_message("another writer has this path open")
 }
@@ -307,7 +312,7 @@ impl BlockingFile for StagedWriter {
     }
 
     fn write_at(&self, offset: u64, data: &Data<'_>) -> Result<()> {
-        self.change(|file| sys::write_at(file, offset, data))
+        self.change(|file| sys::write_at(file, at(self.options.mode, offset), data))
     }
 
     fn len(&self) -> Result<u64> {
