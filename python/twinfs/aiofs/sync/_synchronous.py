@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 from twinfs import _twinfs
-from twinfs.aiofs._systems import InMemory, OnDisk, OverAnyStore, System, mode_of, name_of
+from twinfs.aiofs._systems import InMemory, Named, OnDisk, OverAnyStore, System, mode_of, name_of
 from twinfs.errors import Closed, TwinfsError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class FileLikeSystem(Protocol):
         ...
 
 
-class File:
+class File(Named[_twinfs.FileLikeSystem]):
     """A file of a system, for `with`; it can be entered again after it was left.
 
     It shows what stood there when it was entered. What is written is stored, whole, when the body
@@ -75,14 +75,9 @@ class File:
     at a time; outside of one, its methods raise RuntimeError.
     """
 
-    def __init__(self, core: _twinfs.FileLikeSystem, name: str, mode: str) -> None:
-        self._core = core
-        #: The name it was opened by.
-        self.name = name
-        #: `r`, `r+` or `w`.
-        self.mode = mode
+    def __init__(self, system: System[_twinfs.FileLikeSystem], name: str, mode: str) -> None:
+        super().__init__(system, name, mode)
         self._file: _twinfs.FileLike | None = None
-        self._entered = False
 
     def __enter__(self) -> Self:
         if self._entered:
@@ -165,7 +160,7 @@ class _Verbs(System[_twinfs.FileLikeSystem]):
 
         Raises ValueError for another mode.
         """
-        return File(self._open_core(), name_of(filename), mode_of(mode))
+        return File(self, name_of(filename), mode_of(mode))
 
     def ls(self, pattern: str = "*") -> list[str]:
         """The names that match a pattern, in order of their paths.
