@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import operator
 import os
 import warnings
 from collections import deque
@@ -16,7 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from twinfs import errors
-from twinfs._files import BUFFER_SIZE, LARGE_READ
+from twinfs._files import BUFFER_SIZE, LARGE_READ, length_of
 
 if TYPE_CHECKING:
     from typing import Self
@@ -81,6 +82,8 @@ class AsyncFile:
         self._staged = staged
         #: Bytes of an append may have reached the store or not: nobody can tell.
         self._broken = False
+        #: The position is not the end, where the next bytes of an append go.
+        self._astray = False
         self.name = path
         self.mode = mode
 
@@ -259,6 +262,8 @@ class AsyncFile:
             raise errors.Io("an earlier append was cut short; what got through is unknown")
         if self._ahead:
             self._ahead = b""
+        if self._astray:
+            self._position, self._astray = await handle.size(), False
         view = memoryview(data).cast("B")
         size = len(view)
         if len(self._behind) + size <= self._limit:
@@ -305,7 +310,8 @@ class AsyncFile:
     async def truncate(self, size: int | None = None, /) -> int:
         """Cuts the file, or extends it with zeros, to this length; without one, to the position."""
         handle = await self._ready()
-        size = self._position if size is None else size
+        size = self._position if size is None else length_of(size)
+        self._astray = self.mode == "ab"
         await handle.truncate(size)
         return size
 
@@ -326,9 +332,10 @@ class AsyncFile:
             base = await handle.size()
         else:
             raise errors.InvalidInput(f"whence is 0, 1 or 2, not {whence}")
-        position = base + offset
+        position = base + operator.index(offset)
         if position < 0:
             raise errors.InvalidInput(f"negative seek position {position}")
+        self._astray = self.mode == "ab"
         self._position = position
         return position
 
@@ -425,6 +432,8 @@ class AsyncFile:
             await self.abort()
 
     async def __aenter__(self) -> Self:
+        if self._closed:
+            raise errors.Closed("I/O operation on closed file")
         return self
 
     async def __aexit__(
@@ -528,6 +537,7 @@ class AsyncTextFile:
     async def read(self, size: int | None = -1, /) -> str:
         """Reads up to `size` characters, all there are with -1; empty at the end."""
         everything = size is None or size < 0
+        self.buffer._check_readable()
         if everything:
             block = await self.buffer.read()
             self._ended = True
@@ -579,6 +589,11 @@ class AsyncTextFile:
 
     async def write(self, text: str, /) -> int:
         """Writes text; gives how many characters."""
+        self.buffer._check_writable()
+        if self.readable():
+            # What was decoded ahead lies before what is written.
+            self._text, self._ended = "", False
+            self._decoder.reset()
         ending = os.linesep if self._newline is None else self._newline
         converted = text if ending in ("", "\n") else text.replace("\n", ending)
         await self.buffer.write(self._encoder.encode(converted))
@@ -616,6 +631,7 @@ class AsyncTextFile:
         await self.buffer.close()
 
     async def __aenter__(self) -> Self:
+        await self.buffer.__aenter__()
         return self
 
     async def __aexit__(
@@ -626,9 +642,30 @@ class AsyncTextFile:
     ) -> None:
         await self.buffer.__aexit__(exc_type, exc_value, traceback)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        options = {
+            "mode": self.mode,
+            "encoding": self.encoding,
+            "errors": self.errors,
+            "newline": self._newline,
+            "line_buffering": self._line_buffering,
+        }
+        # What was decoded ahead travels: the bytes behind it have no place of their own.
+        ahead = (self._decoder.getstate(), self._text, self._ended)
+        return _unpickled_text, (self.buffer, options, ahead)
+
     def __repr__(self) -> str:
         state = " closed" if self.closed else ""
         return f"<AsyncTextFile {self.name!r} mode={self.mode!r} encoding={self.encoding!r}{state}>"
+
+
+def _unpickled_text(
+    buffer: AsyncFile, options: dict[str, Any], ahead: tuple[tuple[bytes, int], str, bool]
+) -> AsyncTextFile:
+    file = AsyncTextFile(buffer, **options)
+    state, file._text, file._ended = ahead
+    file._decoder.setstate(state)
+    return file
 
 
 FileT = TypeVar("FileT", AsyncFile, AsyncTextFile)
@@ -641,19 +678,30 @@ class Opening(Generic[FileT]):
         self._opening = opening
         self._finish = finish
         self._file: FileT | None = None
+        self._entered = False
 
     async def _open(self) -> FileT:
         file: FileT = self._finish((await self._opening()).asynchronous())
         if file.mode.startswith("a"):
             buffer = file if isinstance(file, AsyncFile) else file.buffer
-            await buffer.seek(0, os.SEEK_END)
+            end = await buffer.seek(0, os.SEEK_END)
+            if end and isinstance(file, AsyncTextFile):
+                # A mark of the byte order stands at the start of a file only.
+                file._encoder.setstate(0)
         return file
 
     def __await__(self) -> Generator[Any, None, FileT]:
         return self._open().__await__()
 
     async def __aenter__(self) -> FileT:
-        self._file = await self._open()
+        if self._entered:
+            raise RuntimeError("the file is open already; for another one call open again")
+        self._entered = True
+        try:
+            self._file = await self._open()
+        except BaseException:
+            self._entered = False
+            raise
         return self._file
 
     async def __aexit__(
@@ -663,5 +711,6 @@ class Opening(Generic[FileT]):
         traceback: TracebackType | None,
     ) -> None:
         file, self._file = self._file, None
+        self._entered = False
         if file is not None:
             await file.__aexit__(exc_type, exc_value, traceback)
