@@ -173,6 +173,18 @@ def test_both_faces_in_a_forked_child(tracer: Tracer, tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_stream_that_was_entered_is_read_in_a_forked_child_and_here(
+    tracer: Tracer, tmp_path: Path
+) -> None:
+    with tracer.fs_sync() as fs:
+        fs.upload(lay(tmp_path / "tree", {"a": b"content" * 500_000}))
+        with fs.open("out/a") as whole, fs.open("out/a") as pieces:
+            assert in_child(lambda: whole.read_all() == b"content" * 500_000) == 0
+            assert in_child(lambda: b"".join(pieces.read()) == b"content" * 500_000) == 0
+            assert whole.read_all() == b"".join(pieces.read()) == b"content" * 500_000
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_forks_while_transfers_are_in_flight(tracer: Tracer, tmp_path: Path) -> None:
     large = {"large": os.urandom(20 * MIB)}
     tree = lay(tmp_path / "tree", large)

@@ -203,6 +203,11 @@ async fn next_block(stream: Shared<FileStream>, face: Face) -> Outcome<Step<Byte
     Ok(Step { item: block, face })
 }
 
+async fn begin(stream: Shared<FileStream>) -> Outcome<()> {
+    let mut stream = stream.take()?;
+    Ok(stream.value()?.begin().await?)
+}
+
 async fn read_all(stream: Shared<FileStream>) -> Outcome<Content> {
     let mut stream = stream.take()?;
     Ok(Content(Some(stream.value()?.read_all().await?)))
@@ -348,6 +353,12 @@ macro_rules! twins {
                 $run
             }
 
+            /// Asks for the file.
+            fn begin(&self, $py: Python<'_>) -> $result {
+                let ($length, $name, $future) = (Length::Long, "begin", begin(self.0.clone()));
+                $run
+            }
+
             /// Reads what is left.
             fn read_all(&self, $py: Python<'_>) -> $result {
                 let ($length, $name, $future) = (Length::Long, "read_all", read_all(self.0.clone()));
@@ -374,7 +385,7 @@ macro_rules! twins {
 mod sync {
     use super::{
         Arrivals, Face, FileStream, IntoException, Length, Py, PyAny, PyResult, Python, RunFiles, Shared,
-        Way, client, close_download, ls, next_block, next_path, pyclass, pymethods, read_all, remove,
+        Way, begin, client, close_download, ls, next_block, next_path, pyclass, pymethods, read_all, remove,
         remove_opened, upload,
     };
 
@@ -391,8 +402,8 @@ mod sync {
 mod asynchronous {
     use super::{
         Arrivals, Face, FileStream, IntoException, Length, Operation, Py, PyAny, PyResult, Python, RunFiles,
-        Shared, Way, client, close_download, ls, next_block, next_path, pyclass, pymethods, read_all, remove,
-        remove_opened, upload,
+        Shared, Way, begin, client, close_download, ls, next_block, next_path, pyclass, pymethods, read_all,
+        remove, remove_opened, upload,
     };
 
     twins! {
