@@ -59,7 +59,7 @@ def _arguments() -> argparse.Namespace:
     if options.server and not os.environ.get("TWINFS_TOKEN"):
         parser.error("--server needs a token in TWINFS_TOKEN; `twinfs token` prints one")
     if options.ray and importlib.util.find_spec("ray") is None:
-        parser.error("--ray needs Ray in this Python: pip install ray")
+        parser.error("--ray needs Ray in this Python: pip install 'twinfs[ray]'")
     try:
         options.entry = _entry(options.service)
     except _NoServiceError as error:

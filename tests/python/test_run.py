@@ -256,7 +256,7 @@ def test_a_server_that_refuses_is_told_without_a_traceback(
         (["service:run", "--inputs", "[]"], "--inputs must be a JSON object"),
         (["service:run", "--files", "none"], "--files: none is no folder"),
         (["service:run", "--out", "service.py"], "--out: service.py is no folder"),
-        (["service:run", "--ray"], "pip install ray"),
+        (["service:run", "--ray"], "pip install 'twinfs[ray]'"),
         (["service:none"], "service:none: module 'service' has no attribute 'none'"),
         (["service:no_function"], "no_function is no function"),
         (["none:run"], "none:run: No module named 'none'"),
