@@ -7,6 +7,7 @@ nothing.
 
 from __future__ import annotations
 
+import codecs
 import io
 import operator
 import os
@@ -297,6 +298,12 @@ class _Buffered:
             self.flush()
         return self.raw.read_at(offset, size)
 
+    def write_at(self, offset: int, data: ReadableBuffer) -> int:
+        """Writes all of the data at an offset, without moving the position."""
+        # What was read ahead goes with it.
+        self.flush()
+        return self.raw.write_at(offset, data)
+
     def flush_to_disk(self) -> None:
         """Brings what was written to the disk without publishing it."""
         self.flush()
@@ -575,4 +582,8 @@ def check_text_options(
         raise errors.InvalidInput("text needs a buffer: buffering=0 is for binary modes")
     if buffering < -1:
         raise errors.InvalidInput("buffering is -1, 0, 1 or a number of bytes")
+    if text:
+        # Refused as Python refuses them, and before a file is opened.
+        io.TextIOWrapper(io.BytesIO(), encoding or "utf-8", text_errors, newline)
+        codecs.lookup_error(text_errors or "strict")
     return binary

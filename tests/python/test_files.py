@@ -101,6 +101,46 @@ def test_options_that_do_not_go_together(fs: Any) -> None:
         fs.open("a", "wb", publish="now")
 
 
+@pytest.mark.parametrize(
+    "options, error",
+    [
+        ({"encoding": "none"}, LookupError),
+        ({"encoding": "hex"}, LookupError),
+        ({"encoding": 5}, TypeError),
+        ({"errors": "none"}, LookupError),
+        ({"newline": "x"}, ValueError),
+        ({"newline": 5}, TypeError),
+    ],
+)
+@pytest.mark.parametrize("mode", ["r", "w", "r+"])
+def test_what_is_no_text_is_refused_before_a_file_is_opened(
+    fs: Any, mode: str, options: dict[str, Any], error: type[Exception]
+) -> None:
+    fs.write("a", b"old")
+    with pytest.raises(error):
+        fs.open("a", mode, publish="in_place", **options)
+    # Neither emptied nor held; a writer that was opened and dropped would warn, too.
+    gc.collect()
+    assert fs.read("a") == b"old"
+    fs.open("a", "wb").abort()
+
+
+@pytest.mark.parametrize("buffering", [-1, 0])
+def test_writing_at_an_offset(fs: Any, buffering: int) -> None:
+    fs.write("a", b"0123456789")
+    with fs.open("a", "r+b", buffering=buffering) as file:
+        assert file.read(2) == b"01"
+        assert file.write_at(4, b"AB") == 2
+        assert file.read(4) == b"23AB"
+        assert file.tell() == 6
+        file.write(b"x")
+        assert file.write_at(7, b"C") == 1
+        assert file.read() == b"C89"
+    assert fs.read("a") == b"0123ABxC89"
+    with fs.open("a", buffering=buffering) as file, pytest.raises(io.UnsupportedOperation):
+        file.write_at(0, b"x")
+
+
 @pytest.mark.parametrize("buffering", [-1, 0, 7])
 def test_reading(fs: Any, buffering: int) -> None:
     content = bytes(range(256)) * 5000
