@@ -172,6 +172,44 @@ def test_both_faces_in_a_forked_child(tracer: Tracer, tmp_path: Path) -> None:
     assert ls(fs) == ls_asynchronously(asynchronous) == ["out/a", "out/b"]
 
 
+def test_a_cancelled_call_is_not_in_the_way_of_the_next(tracer: Tracer, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with await tracer.fs() as fs:
+            await fs.upload(lay(tmp_path / "tree", {"a": b"content"}))
+            for turns in range(60):
+                for use in ("enter", "read_all", "read"):
+                    stream = fs.open("out/a")
+                    uses = {
+                        "enter": lambda stream=stream: stream.__aenter__(),
+                        "read_all": lambda stream=stream: stream.read_all(),
+                        "read": lambda stream=stream: anext(stream.read()),
+                    }
+                    task = asyncio.ensure_future(uses[use]())
+                    for _ in range(turns % 6):
+                        await asyncio.sleep(0)
+                    task.cancel()
+                    await asyncio.gather(task, return_exceptions=True)
+                    if use == "enter":
+                        await stream.read_all()
+                    else:
+                        # What the cancelled one has read is gone with it.
+                        assert await stream.read_all() in (b"content", b"")
+                    await stream.close()
+
+    asyncio.run(main())
+
+
+def test_calls_on_one_stream_take_turns(tracer: Tracer, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with await tracer.fs() as fs:
+            await fs.upload(lay(tmp_path / "tree", {"a": b"content"}))
+            stream = fs.open("out/a")
+            both = await asyncio.gather(stream.read_all(), stream.read_all())
+            assert sorted(both) == [b"", b"content"]
+
+    asyncio.run(main())
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_stream_that_was_entered_is_read_in_a_forked_child_and_here(
     tracer: Tracer, tmp_path: Path
