@@ -208,8 +208,8 @@ WORKLOADS = (
         "Python asyncio: one 4 KiB file at a time, the middle one",
         "file",
         PLAIN,
-        "2,000 files, each awaited before the next; the median of their times. What is cached is read "
-        "in place; *through its pool* is what it costs where that cannot be.",
+        "2,000 files, each awaited before the next; the median of their times. What is cached is "
+        "read in place; *through its pool* is what it costs where that cannot be.",
         (at_most(ASYNC, 0.7, PLAIN), at_most(POOL, 25)),
     ),
     Workload(
