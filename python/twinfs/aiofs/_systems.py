@@ -74,28 +74,6 @@ class System(Generic[_Core]):
         return f"{type(self).__name__}({self._template!r})"
 
 
-class Named(Generic[_Core]):
-    """A file of a system by its name, not entered yet: that is how it travels."""
-
-    def __init__(self, system: System[_Core], name: str, mode: str) -> None:
-        self._system: System[_Core] = system
-        #: The system with the template of now, which may be another one later.
-        self._core: _Core = system._open_core()
-        #: The name it was opened by.
-        self.name = name
-        #: `r`, `r+` or `w`.
-        self.mode = mode
-        self._entered = False
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        if self._entered:
-            raise TypeError(f"cannot pickle {self!r} within its context")
-        if self._system._core is not self._core:
-            now = "its system was closed or has another template"
-            raise TypeError(f"cannot pickle {self!r}: {now}")
-        return type(self), (self._system, self.name, self.mode)
-
-
 class OnDisk(System[_Core]):
     """Files on the local disk, by a template such as `/data/{}.csv`."""
 
