@@ -195,8 +195,17 @@ class _RunFiles:
             raise ValueError("a chunk has at least one byte")
         self._client.chunk_size = min(size, sys.maxsize)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.fid, self.panel_url, self.jwt)
+    # What is told of progress is of this process.
+    def __getstate__(self) -> dict[str, Any]:
+        own = {**vars(self), "_progress": None, "chunk_size": self.chunk_size}
+        del own["_client"]
+        return own
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        chunk_size = state.pop("chunk_size")
+        vars(self).update(state)
+        self._client = self._connect(self.fid, self.panel_url, self.jwt, self._progress)
+        self.chunk_size = chunk_size
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.fid!r}, {self.panel_url!r}, ...)"

@@ -7,6 +7,7 @@ processes, threads, event loops and under signals.
 from __future__ import annotations
 
 import asyncio
+import copy
 import importlib.util
 import multiprocessing
 import os
@@ -133,6 +134,26 @@ def test_refusals_are_errors_of_this_module(tracer: Tracer) -> None:
 
 
 # Processes
+
+
+class Named(SyncFileSystem):
+    """A class of a user's own, with more to it."""
+
+    def __init__(self, name: str, tracer: Tracer) -> None:
+        super().__init__(tracer.fid, tracer.panel_url, tracer.jwt, progress=lambda *_: None)
+        self.name = name
+
+
+def test_a_client_travels_with_what_was_set(tracer: Tracer, tmp_path: Path) -> None:
+    fs = Named("mine", tracer)
+    fs.chunk_size = 1000
+    for again in (pickle.loads(pickle.dumps(fs)), copy.copy(fs), copy.deepcopy(fs)):
+        assert type(again) is Named
+        assert (again.name, again.fid, again.chunk_size) == ("mine", tracer.fid, 1000)
+        assert again.upload(lay(tmp_path / "tree", {"a": b"x" * 2500}))
+        assert ls(again) == ["out/a"]
+    asynchronous = pickle.loads(pickle.dumps(asyncio.run(tracer.fs())))
+    assert ls_asynchronously(asynchronous) == ["out/a"]
 
 
 def ls(fs: SyncFileSystem) -> list[str]:
