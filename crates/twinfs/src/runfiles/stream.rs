@@ -27,7 +27,7 @@ pub(super) struct Reader {
 enum State {
     Fresh,
     /// The server has answered; nothing was read yet.
-    Begun(OfProcess<Fetch>),
+    Begun(OfProcess<Box<Fetch>>),
     Reading(Pump<Bytes>),
     Ended,
     Closed,
@@ -54,7 +54,7 @@ impl Reader {
         self.check()?;
         if let State::Fresh = self.state {
             let (wire, path) = (Arc::clone(&self.session.wire), self.path.clone());
-            let fetch = net::run(async move { Fetch::start(&wire, &path).await });
+            let fetch = net::run(async move { Fetch::start(&wire, &path).await.map(Box::new) });
             self.state = State::Begun(OfProcess::new(fetch.await.at(Operation::Read, &self.path)?));
         }
         Ok(())
@@ -150,16 +150,16 @@ impl Reader {
 
 /// A file that is to be read from its start.
 struct Start {
-    fetch: Option<Fetch>,
+    fetch: Option<Box<Fetch>>,
     wire: Arc<Wire>,
     path: FsPath,
 }
 
 impl Start {
-    async fn fetch(self) -> Result<Fetch> {
+    async fn fetch(self) -> Result<Box<Fetch>> {
         match self.fetch {
             Some(fetch) => Ok(fetch),
-            None => Fetch::start(&self.wire, &self.path).await,
+            None => Fetch::start(&self.wire, &self.path).await.map(Box::new),
         }
     }
 }
