@@ -22,6 +22,11 @@ class Setting:
         return 2 if self.quick else 5
 
     @property
+    def slow_rounds(self) -> int:
+        """Rounds of a peer whose passes take longer than those of all others together."""
+        return 1 if self.quick else 2
+
+    @property
     def files(self) -> int:
         """Small files."""
         return 500 if self.quick else 10_000

@@ -73,6 +73,11 @@ def sync_pass(read: peers.Read, names: list[str]) -> Callable[[], int]:
     return run
 
 
+def rounds_of(name: str, setting: Setting) -> int | None:
+    """The rounds of a peer, where they are not those of all."""
+    return setting.slow_rounds if name == peers.SLOW else None
+
+
 def concurrent(setting: Setting) -> Outcomes:
     """Whole files, one call each, 32 in flight."""
     tree = Tree(setting)
@@ -81,7 +86,9 @@ def concurrent(setting: Setting) -> Outcomes:
     contest.enter(peers.PLAIN, sync_pass(plain, tree.names))
     for name, read in peers.async_readers(tree.folder).items():
         setting.runner.run(checked(name, read, tree.names[-1]))
-        contest.enter(name, lambda read=read: all_of(read, tree.names))
+        contest.enter(
+            name, lambda read=read: all_of(read, tree.names), rounds=rounds_of(name, setting)
+        )
     return {"concurrent": contest.run(setting.runner, setting.rounds)[TIME]}
 
 
@@ -113,7 +120,7 @@ def stall(setting: Setting) -> Outcomes:
     contest = Contest(1, tree.bytes(), setting.peers)
     contest.enter("plain idle loop", lambda: beside(None))
     for name, read in peers.async_readers(tree.folder).items():
-        contest.enter(name, lambda read=read: beside(read))
+        contest.enter(name, lambda read=read: beside(read), rounds=rounds_of(name, setting))
     return contest.run(setting.runner, setting.rounds)
 
 
@@ -147,7 +154,10 @@ def one(setting: Setting) -> Outcomes:
     contest = Contest(len(names), tree.bytes(len(names)), setting.peers)
     reader = peers.readers(tree.folder)[peers.PLAIN]
     contest.enter(peers.PLAIN, lambda: plain(reader))
-    for name, read in peers.async_readers(tree.folder).items():
+    readers = peers.async_readers(tree.folder)
+    if peers.present("twinfs"):
+        readers[peers.POOL] = setting.runner.run(peers.pool_reader(tree.folder, names))
+    for name, read in readers.items():
         contest.enter(name, lambda read=read: awaited(read))
     return contest.run(setting.runner, setting.rounds)
 
@@ -197,18 +207,18 @@ def read_many(setting: Setting) -> Outcomes:
 
 def write(setting: Setting) -> Outcomes:
     """New whole files: one after the other on the sync face, 32 in flight in asyncio."""
-    return {"write": written(setting, anew=True)}
+    return {"write": written(setting, setting.files, anew=True)}
 
 
 def overwrite(setting: Setting) -> Outcomes:
     """Whole files over the last round's."""
-    return {"overwrite": written(setting, anew=False)}
+    return {"overwrite": written(setting, setting.singles, anew=False)}
 
 
-def written(setting: Setting, anew: bool) -> dict[str, Any]:
+def written(setting: Setting, count: int, *, anew: bool) -> dict[str, Any]:
     folder = setting.folder / "written"
     folder.mkdir()
-    names = [f"file-{index:06}.bin" for index in range(setting.files)]
+    names = [f"file-{index:06}.bin" for index in range(count)]
     contents = [content_of(name) for name in names]
     contest = Contest(len(names), len(names), setting.peers)
 
@@ -244,11 +254,13 @@ def written(setting: Setting, anew: bool) -> dict[str, Any]:
 
     for index, (name, write) in enumerate(peers.writers(folder).items()):
         around_it = around(folder / f"sync-{index}")
-        contest.enter(name, lambda write=write: one_by_one(write), **around_it)
+        rounds = rounds_of(name, setting)
+        contest.enter(name, lambda write=write: one_by_one(write), rounds=rounds, **around_it)
     for index, (name, write) in enumerate(peers.async_writers(folder).items()):
         around_it = around(folder / f"async-{index}")
         label = name if name in (peers.ASYNC, peers.TO_THREAD) else f"{name} (asyncio)"
-        contest.enter(label, lambda write=write: in_flight(write), **around_it)
+        rounds = rounds_of(name, setting)
+        contest.enter(label, lambda write=write: in_flight(write), rounds=rounds, **around_it)
     outcome = contest.run(setting.runner, setting.rounds)[TIME]
     shutil.rmtree(folder)
     return outcome

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 ASYNC = "twinfs.AsyncFileSystem"
+POOL = f"{ASYNC}, through its pool"
 SYNC = "twinfs.SyncFileSystem"
 PLAIN = "plain open() and read()"
 REAL = "real client, real server"
@@ -207,8 +208,9 @@ WORKLOADS = (
         "Python asyncio: one 4 KiB file at a time, the middle one",
         "file",
         PLAIN,
-        "2,000 files, each awaited before the next; the median of their times.",
-        (at_most(ASYNC, 25), at_most(ASYNC, 0.7, PLAIN)),
+        "2,000 files, each awaited before the next; the median of their times. What is cached is "
+        "read in place; *through its pool* is what it costs where that cannot be.",
+        (at_most(ASYNC, 0.7, PLAIN), at_most(POOL, 25)),
     ),
     Workload(
         "python_one_p99",
@@ -218,7 +220,7 @@ WORKLOADS = (
         "file",
         PLAIN,
         "The 99th percentile of the same.",
-        (at_most(ASYNC, 45),),
+        (at_most(POOL, 45),),
     ),
     Workload(
         "python_sync",
@@ -259,7 +261,7 @@ WORKLOADS = (
         "python_overwrite",
         "python",
         "overwrite",
-        "Python: 10,000 whole 4 KiB files written over the last ones",
+        "Python: 2,000 whole 4 KiB files written over the last ones",
         "file",
         "plain open() and write()",
         "The same where a file of each name is there already.",

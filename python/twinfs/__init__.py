@@ -13,7 +13,8 @@ b'hello'
 import atexit as _atexit
 
 from twinfs import errors as errors
-from twinfs._async_files import AsyncFile, AsyncTextFile
+from twinfs._async_binary import AsyncFile
+from twinfs._async_text import AsyncTextFile
 from twinfs._files import (
     BufferedFile,
     BufferedReader,

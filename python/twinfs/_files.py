@@ -7,7 +7,9 @@ nothing.
 
 from __future__ import annotations
 
+import codecs
 import io
+import operator
 import os
 import warnings
 from collections.abc import Callable
@@ -84,16 +86,22 @@ class RawFile(io.RawIOBase):
 
     # Reading
 
+    def _check_readable(self) -> None:
+        self._check_open()
+        # After a lost commit what was written can be read in any mode.
+        if self._publishes and not self._reads:
+            raise errors.Unsupported("the file was opened for writing alone")
+
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         """Fills a buffer; gives how many bytes, less than its length only at the end."""
-        self._check_open()
+        self._check_readable()
         count = self._handle.readinto_at(self._position, buffer)
         self._position += count
         return count
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Reads up to `size` bytes, all there are with -1; empty at the end."""
-        self._check_open()
+        self._check_readable()
         if size is None or size < 0 or size > LARGE_READ:
             rest = max(0, self._handle.size() - self._position)
             size = rest if size is None or size < 0 else min(size, rest)
@@ -127,7 +135,7 @@ class RawFile(io.RawIOBase):
     def truncate(self, size: int | None = None, /) -> int:
         """Cuts the file, or extends it with zeros, to this length; without one, to the position."""
         self._check_open()
-        size = self._position if size is None else size
+        size = self._position if size is None else length_of(size)
         self._handle.truncate(size)
         return size
 
@@ -144,7 +152,7 @@ class RawFile(io.RawIOBase):
         base = {os.SEEK_SET: lambda: 0, os.SEEK_CUR: self.tell, os.SEEK_END: self._handle.size}
         if whence not in base:
             raise errors.InvalidInput(f"whence is 0, 1 or 2, not {whence}")
-        position = base[whence]() + offset
+        position = base[whence]() + operator.index(offset)
         if position < 0:
             raise errors.InvalidInput(f"negative seek position {position}")
         self._position = position
@@ -223,6 +231,14 @@ class RawFile(io.RawIOBase):
         return f"<{type(self).__name__} {self.name!r} mode={self.mode!r}{state}>"
 
 
+def length_of(size: int) -> int:
+    """A length that a file is to have."""
+    length = operator.index(size)
+    if length < 0:
+        raise errors.InvalidInput(f"negative length {length}")
+    return length
+
+
 def _closed(text: str) -> errors.Closed:
     return errors.Closed(text)
 
@@ -241,10 +257,13 @@ def _reopen(fs: SyncFileSystem, path: str, buffering: int) -> Any:
 
 def _drop(file: RawFile | BufferedWriter | BufferedFile | TextFile, unpublished: bool) -> None:
     """The end of a file that nobody closed."""
-    if unpublished:
-        message = f"{file!r} was dropped; what was written to it is not published"
-        warnings.warn(message, ResourceWarning, stacklevel=3, source=file)
-    file.abort()
+    try:
+        if unpublished:
+            message = f"{file!r} was dropped; what was written to it is not published"
+            warnings.warn(message, ResourceWarning, stacklevel=3, source=file)
+    finally:
+        # Where warnings are errors, too.
+        file.abort()
 
 
 class _Buffered:
@@ -278,6 +297,12 @@ class _Buffered:
         if self.raw.writable():
             self.flush()
         return self.raw.read_at(offset, size)
+
+    def write_at(self, offset: int, data: ReadableBuffer) -> int:
+        """Writes all of the data at an offset, without moving the position."""
+        # What was read ahead goes with it.
+        self.flush()
+        return self.raw.write_at(offset, data)
 
     def flush_to_disk(self) -> None:
         """Brings what was written to the disk without publishing it."""
@@ -557,4 +582,8 @@ def check_text_options(
         raise errors.InvalidInput("text needs a buffer: buffering=0 is for binary modes")
     if buffering < -1:
         raise errors.InvalidInput("buffering is -1, 0, 1 or a number of bytes")
+    if text:
+        # Refused as Python refuses them, and before a file is opened.
+        io.TextIOWrapper(io.BytesIO(), encoding or "utf-8", text_errors, newline)
+        codecs.lookup_error(text_errors or "strict")
     return binary

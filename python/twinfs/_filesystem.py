@@ -6,7 +6,9 @@ from types import TracebackType
 from typing import Any, Literal, Self, Unpack, overload
 
 from twinfs import _twinfs
-from twinfs._async_files import AsyncFile, AsyncTextFile, Opening
+from twinfs._async_binary import AsyncFile
+from twinfs._async_opening import Opening
+from twinfs._async_text import AsyncTextFile
 from twinfs._files import (
     BufferedFile,
     BufferedReader,

@@ -14,7 +14,7 @@ import importlib
 import pprint
 import sys
 import traceback
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Mapping
 from os import PathLike, fspath
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypedDict, TypeVar
@@ -57,13 +57,34 @@ class FileInfo(TypedDict):
     last_modified: float
 
 
+class _Headers(Mapping[str, str]):
+    """The headers of an answer. Their names are in lower case; to look one up, case is nothing."""
+
+    def __init__(self, headers: list[tuple[str, str]]) -> None:
+        self._headers: dict[str, str] = {}
+        for name, value in headers:
+            known = self._headers.get(name)
+            self._headers[name] = value if known is None else f"{known}, {value}"
+
+    def __getitem__(self, name: str) -> str:
+        return self._headers[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._headers)
+
+    def __len__(self) -> int:
+        return len(self._headers)
+
+    def __repr__(self) -> str:
+        return repr(self._headers)
+
+
 class Response:
     """What a server answered when it refused a request."""
 
     def __init__(self, status_code: int, headers: list[tuple[str, str]], content: bytes) -> None:
         self.status_code = status_code
-        #: Names in lower case.
-        self.headers: Mapping[str, str] = dict(headers)
+        self.headers: Mapping[str, str] = _Headers(headers)
         self.content = content
 
     @property
@@ -87,6 +108,8 @@ class HTTPStatusError(_StatusBase):  # type: ignore[misc, valid-type]  # one of 
     def __init__(self, message: str, response: Response) -> None:
         Exception.__init__(self, message)
         self.response = response
+        # As in `TransportError`.
+        self._request = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (str(self), self.response)
@@ -168,10 +191,21 @@ class _RunFiles:
 
     @chunk_size.setter
     def chunk_size(self, size: int) -> None:
-        self._client.chunk_size = size
+        if size < 1:
+            raise ValueError("a chunk has at least one byte")
+        self._client.chunk_size = min(size, sys.maxsize)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.fid, self.panel_url, self.jwt)
+    # What is told of progress is of this process.
+    def __getstate__(self) -> dict[str, Any]:
+        own = {**vars(self), "_progress": None, "chunk_size": self.chunk_size}
+        del own["_client"]
+        return own
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        chunk_size = state.pop("chunk_size")
+        vars(self).update(state)
+        self._client = self._connect(self.fid, self.panel_url, self.jwt, self._progress)
+        self.chunk_size = chunk_size
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.fid!r}, {self.panel_url!r}, ...)"
@@ -187,9 +221,10 @@ class _Stream:
         self._closed = False
 
     def _enter(self) -> None:
-        self._check()
+        if self._closed:
+            raise RuntimeError("closed stream: its context is not re-entrant")
         if self._entered:
-            raise RuntimeError("re-entrant")
+            raise RuntimeError("a stream's context is not re-entrant")
         self._entered = True
 
     def _check(self) -> None:
@@ -202,7 +237,7 @@ class _Stream:
 
 
 class AsyncFileStream(_Stream):
-    """A file of a run, open for reading; nothing is requested before it is read."""
+    """A file of a run, open for reading; nothing is requested before it is entered or read."""
 
     async def read_all(self) -> bytes:
         """Reads the whole file.
@@ -235,6 +270,12 @@ class AsyncFileStream(_Stream):
 
     async def __aenter__(self) -> Self:
         self._enter()
+        try:
+            # Raises as `read_all`.
+            await _wait(self._stream.begin())
+        except BaseException:
+            self._entered = False
+            raise
         return self
 
     async def __aexit__(
@@ -247,7 +288,7 @@ class AsyncFileStream(_Stream):
 
 
 class SyncFileStream(_Stream):
-    """A file of a run, open for reading; nothing is requested before it is read."""
+    """A file of a run, open for reading; nothing is requested before it is entered or read."""
 
     def read_all(self) -> bytes:
         """Reads the whole file.
@@ -281,6 +322,12 @@ class SyncFileStream(_Stream):
 
     def __enter__(self) -> Self:
         self._enter()
+        try:
+            # Raises as `read_all`.
+            _call(self._stream.begin)
+        except BaseException:
+            self._entered = False
+            raise
         return self
 
     def __exit__(
@@ -310,7 +357,7 @@ class AsyncFileSystem(_RunFiles):
         files: list[FileInfo] = await _wait(self._client.ls(_checked(path)))
         return files
 
-    def download(self, path: str) -> AsyncGenerator[str, None]:
+    def download(self, path: str = "in") -> AsyncGenerator[str, None]:
         """Downloads a file or folder to a fresh temporary folder; gives the local paths.
 
         Several files are on their way at once; each path comes when its file is there, whole.
@@ -343,7 +390,7 @@ class AsyncFileSystem(_RunFiles):
         return batch
 
     def open(self, path: str) -> AsyncFileStream:
-        """Opens a file for reading. Nothing is requested before it is read; not to be awaited."""
+        """Opens a file for reading; not to be awaited. Nothing is requested before it is used."""
         return AsyncFileStream(_call(self._client.open, _checked(path)), path)
 
     async def remove(self, path: str) -> bool:
@@ -383,7 +430,7 @@ class SyncFileSystem(_RunFiles):
         files: list[FileInfo] = _call(self._client.ls, _checked(path))
         return files
 
-    def download(self, path: str) -> Generator[str, None, None]:
+    def download(self, path: str = "in") -> Generator[str, None, None]:
         """Downloads a file or folder to a fresh temporary folder; gives the local paths.
 
         Several files are on their way at once; each path comes when its file is there, whole.
@@ -416,7 +463,7 @@ class SyncFileSystem(_RunFiles):
         return batch
 
     def open(self, path: str) -> SyncFileStream:
-        """Opens a file for reading. Nothing is requested before it is read."""
+        """Opens a file for reading. Nothing is requested before it is used."""
         return SyncFileStream(_call(self._client.open, _checked(path)), path)
 
     def remove(self, path: str) -> bool:

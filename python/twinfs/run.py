@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -23,6 +24,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import FrameType
 from typing import Any, BinaryIO
 
 from twinfs import SyncFileSystem, _twinfs
@@ -46,6 +48,8 @@ def _arguments() -> argparse.Namespace:
         parser.error(f"--files: {options.files} is no folder")
     if options.out is not None and options.out.exists() and not options.out.is_dir():
         parser.error(f"--out: {options.out} is no folder")
+    if options.server is not None and not options.server.startswith(("http://", "https://")):
+        parser.error("--server is a URL such as http://127.0.0.1:8370")
     try:
         options.inputs = json.loads(options.inputs)
     except json.JSONDecodeError as error:
@@ -55,23 +59,46 @@ def _arguments() -> argparse.Namespace:
     if options.server and not os.environ.get("TWINFS_TOKEN"):
         parser.error("--server needs a token in TWINFS_TOKEN; `twinfs token` prints one")
     if options.ray and importlib.util.find_spec("ray") is None:
-        parser.error("--ray needs Ray in this Python: pip install ray")
+        parser.error("--ray needs Ray in this Python: pip install 'twinfs[ray]'")
     try:
         options.entry = _entry(options.service)
-    except (ImportError, AttributeError, ValueError) as error:
+    except _NoServiceError as error:
         parser.error(f"{options.service}: {error}")
+    except Exception as error:
+        _show(error)
+        parser.exit(1, f"{options.service} cannot be imported\n")
+    if options.out is not None:
+        # Found out before the service has worked for hours.
+        try:
+            options.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            parser.error(f"--out: {error}")
+        if not os.access(options.out, os.W_OK | os.X_OK):
+            parser.error(f"--out: nothing may be written to {options.out}")
     return options
 
 
+class _NoServiceError(Exception):
+    """The name of a service leads to none."""
+
+
 def _entry(name: str) -> Callable[..., Any]:
-    module, separator, function = name.partition(":")
-    if not separator:
-        raise ValueError("a service is MODULE:FUNCTION, as in service:run")
+    module, _, function = name.partition(":")
+    if not module or not function or module.startswith("."):
+        raise _NoServiceError("a service is MODULE:FUNCTION, as in service:run")
     # A service is tried where it is written.
     sys.path.insert(0, str(Path.cwd()))
-    entry = getattr(importlib.import_module(module), function)
+    try:
+        entry = getattr(importlib.import_module(module), function, None)
+    except ModuleNotFoundError as error:
+        # If it is there and misses another one, it is to be seen where.
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise
+        raise _NoServiceError(error) from None
+    if entry is None:
+        raise _NoServiceError(f"module {module!r} has no attribute {function!r}")
     if not callable(entry):
-        raise ValueError(f"{function} is no function")
+        raise _NoServiceError(f"{function} is no function")
     return entry  # type: ignore[no-any-return]
 
 
@@ -171,6 +198,8 @@ def _deliver(run: SyncFileSystem, out: Path | None) -> str:
 
 def _call(options: argparse.Namespace, tracer: Tracer) -> Any:
     outcome = options.entry(options.inputs, tracer)
+    if inspect.isasyncgen(outcome) or inspect.isgenerator(outcome):
+        raise TypeError("a service gives its result with 'return', not with 'yield'")
     return asyncio.run(_finish(outcome)) if inspect.isawaitable(outcome) else outcome
 
 
@@ -180,7 +209,7 @@ async def _finish(outcome: Any) -> Any:
 
 def _show(error: BaseException) -> None:
     """Prints the traceback of a service, from its own first line on."""
-    own = (str(Path(__file__)), str(Path(asyncio.__file__).parent))
+    own = (__file__, str(Path(asyncio.__file__).parent), importlib.__file__, "<frozen importlib")
     trace = error.__traceback__
     while trace and trace.tb_next and trace.tb_frame.f_code.co_filename.startswith(own):
         trace = trace.tb_next
@@ -223,12 +252,23 @@ def _status(code: str | int | None) -> int:
     return code or 0
 
 
+def _end(number: int, _frame: FrameType | None) -> None:
+    """Ends the service as `sys.exit` does: what it has is delivered, and nothing is left behind."""
+    raise SystemExit(128 + number)
+
+
 def main() -> int:
     """Runs what the command line says; gives the exit status."""
-    options = _arguments()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # `nohup` has one of them ignored.
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _end)
     try:
-        return _try(options)
-    except TwinfsError as error:
+        return _try(_arguments())
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except (TwinfsError, OSError) as error:
         # Of the service's own errors none gets here.
         print(f"twinfs.run: {error}", file=sys.stderr)
         return 1

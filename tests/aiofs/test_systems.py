@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import twinfs
-from conftest import HAS_REAL
+from conftest import HAS_REAL, SyncFile
 from test_files import get, left_in, put
 from twinfs import aiofs
 from twinfs.aiofs import sync
@@ -309,3 +309,28 @@ def test_what_is_closed_does_not_travel() -> None:
     fs.close()
     with pytest.raises(RuntimeError):
         pickle.dumps(fs)
+
+
+@pytest.mark.parametrize("module", [aiofs, sync])
+def test_a_file_travels_until_it_is_entered(module: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"hello")
+    fs = module.OsFileSystem(f"{tmp_path}/{{}}.txt")
+    file = pickle.loads(pickle.dumps(fs.open("a", "rb")))
+    assert (type(file), file.name, file.mode) == (module.File, "a", "r")
+
+    async def main() -> None:
+        for mode in ("r", "w"):
+            file = fs.open("a", mode)
+            entered = file if module is aiofs else SyncFile(file)
+            async with entered:
+                if mode == "r":
+                    assert await entered.read() == b"hello"
+                with pytest.raises(TypeError, match="within its context"):
+                    pickle.dumps(file)
+            pickle.dumps(file)
+
+    asyncio.run(main())
+    file = fs.open("a")
+    fs.template = f"{tmp_path}/{{}}.csv"
+    with pytest.raises(TypeError, match="another template"):
+        pickle.dumps(file)

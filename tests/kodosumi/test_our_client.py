@@ -244,6 +244,11 @@ def test_a_part_is_downloaded_with_names_relative_to_it(fs, panel, fid, download
     assert downloaded(fs.download(path), downloads) == expected
 
 
+def test_without_a_path_what_came_in_is_downloaded(fs, panel, fid, downloads):
+    panel.store(fid, {"f": b"content"})
+    assert downloaded(list(fs.way.each(fs.fs.download())), downloads) == {"f": b"content"}
+
+
 def test_an_empty_root_has_nothing_to_download_or_to_remove(fs, downloads):
     with pytest.raises(FileNotFoundError):
         fs.download("in")
@@ -308,6 +313,16 @@ def test_every_byte_arrives_at_sizes_around_a_chunk(fs, tmp_path, size):
     assert all(0 < len(piece) <= MIB for piece in pieces)
 
 
+@pytest.mark.parametrize("size", [0, -1, -(2**70)])
+def test_a_chunk_has_a_size(fs, size):
+    before = fs.fs.chunk_size
+    with pytest.raises(ValueError):
+        fs.fs.chunk_size = size
+    assert fs.fs.chunk_size == before
+    fs.fs.chunk_size = 2**70
+    assert 1 <= fs.fs.chunk_size <= MIB
+
+
 def test_chunks_that_are_refused_as_too_large_are_sent_smaller(fs, tmp_path):
     content = os.urandom(5 * MAX_CHUNK)
     fs.fs.chunk_size = 5 * MAX_CHUNK
@@ -341,11 +356,13 @@ def test_a_stream_reads_with_and_without_its_context(fs, panel, fid):
     assert fs.call(fs.open("in/empty"), "read_all") == b""
 
 
-def test_opening_requests_nothing(fs):
-    stream = fs.open("in/none")
-    fs.enter(stream)
+def test_opening_requests_nothing_and_entering_the_file(fs, panel, fid):
+    stream = fs.open("in/later")
     with pytest.raises(FileNotFoundError):
-        fs.call(stream, "read_all")
+        fs.enter(fs.open("in/later"))
+    panel.store(fid, {"later": b"content"})
+    fs.enter(stream)
+    assert fs.call(stream, "read_all") == b"content"
 
 
 def test_a_stream_is_entered_once_and_is_dead_when_closed(fs, panel, fid):
@@ -357,8 +374,9 @@ def test_a_stream_is_entered_once_and_is_dead_when_closed(fs, panel, fid):
     assert fs.call(stream, "read_all") == b"content"
     fs.call(stream, "close")
     fs.call(stream, "close")
+    with pytest.raises(RuntimeError, match=r"closed stream.* re-entrant"):
+        fs.enter(stream)
     for use in (
-        lambda: fs.enter(stream),
         lambda: fs.call(stream, "read_all"),
         lambda: list(fs.way.each(stream.read())),
         lambda: fs.call(stream, "remove"),
@@ -514,8 +532,12 @@ def test_a_bad_token_is_an_error_of_http_and_of_permission(connect, tmp_path):
         assert isinstance(caught.value, PermissionError)
         response = caught.value.response
         assert response.status_code == 401
-        assert response.headers["content-type"] == "application/json"
+        for name in ("content-type", "Content-Type"):
+            assert response.headers[name] == response.headers.get(name) == "application/json"
+        assert response.headers.get("Retry-After") is None and "nothing" not in response.headers
         assert "NotAuthorizedException" in response.text
+        with pytest.raises(RuntimeError, match="request"):
+            _ = caught.value.request
         again = pickle.loads(pickle.dumps(caught.value))
         assert (type(again), str(again)) == (type(caught.value), str(caught.value))
         assert again.response.status_code == 401

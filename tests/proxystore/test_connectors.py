@@ -74,6 +74,8 @@ def test_anything_with_the_buffer_protocol_is_an_object(connector: Any) -> None:
         (numbers.T, numbers.T.tobytes()),
         (numbers[:, 3], numbers[:, 3].tobytes()),
         (np.float64(1.5), np.float64(1.5).tobytes()),
+        (np.array(7), np.array(7).tobytes()),
+        (np.array(["2024-02-29"], "M8[s]"), np.array(["2024-02-29"], "M8[s]").tobytes()),
     ]:
         assert connector.get(connector.put(given)) == expected
         assert connector.get_batch(connector.put_batch([b"x", given])) == [b"x", expected]

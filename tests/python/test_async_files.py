@@ -41,6 +41,21 @@ def test_an_opening_that_is_not_awaited_does_nothing(fs: AsyncFileSystem) -> Non
     assert not asyncio.run(main())
 
 
+def test_an_opening_is_entered_once_at_a_time(fs: AsyncFileSystem) -> None:
+    async def main() -> None:
+        await fs.write("a", b"1")
+        opening = fs.open("a")
+        for _ in range(2):
+            async with opening as file:
+                with pytest.raises(RuntimeError, match="open already"):
+                    async with opening:
+                        pass
+                assert await file.read() == b"1"
+            assert file.closed
+
+    asyncio.run(main())
+
+
 def test_blocks_in_order_are_those_of_the_file(fs: AsyncFileSystem) -> None:
     """Whatever was read ahead, and however the reader jumps about."""
     content = random.Random(1).randbytes(3_000_001)
@@ -240,7 +255,15 @@ def test_readers_travel_and_writers_do_not(fs: AsyncFileSystem) -> None:
             assert await again.read() == b"world"
             await again.close()
             assert again.closed
-        for mode in ("wb", "r+b"):
+        await fs.write("text", "grün\nblau\r\nrot".encode("utf-16"))
+        async with fs.open("text", "r", encoding="utf-16", buffering=7) as text:
+            assert await text.read(2) == "gr"
+            travelled = pickle.loads(pickle.dumps(text))
+            assert (travelled.mode, travelled.encoding) == ("r", "utf-16")
+            for reader in (travelled, text):
+                assert await reader.readlines() == ["ün\n", "blau\n", "rot"]
+            await travelled.close()
+        for mode in ("wb", "r+b", "w", "r+"):
             writer = await fs.open("a", mode)
             with pytest.raises(TypeError, match="open writer"):
                 pickle.dumps(writer)

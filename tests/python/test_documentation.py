@@ -10,11 +10,11 @@ import pytest
 
 import twinfs
 import twinfs.aiofs.sync
-from twinfs import _async_files, _files, _filesystem, aiofs
+from twinfs import _async_binary, _async_text, _files, _filesystem, aiofs
 
 FLAGS = doctest.ELLIPSIS
 MODULES = (
-    *(twinfs, twinfs.errors, _files, _async_files, _filesystem),
+    *(twinfs, twinfs.errors, _files, _async_binary, _async_text, _filesystem),
     *(aiofs, aiofs._asynchronous, aiofs.sync, aiofs.sync._synchronous),
 )
 

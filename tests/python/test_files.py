@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import ctypes
 import gc
 import io
 import json
@@ -100,6 +101,46 @@ def test_options_that_do_not_go_together(fs: Any) -> None:
         fs.open("a", "wb", publish="now")
 
 
+@pytest.mark.parametrize(
+    "options, error",
+    [
+        ({"encoding": "none"}, LookupError),
+        ({"encoding": "hex"}, LookupError),
+        ({"encoding": 5}, TypeError),
+        ({"errors": "none"}, LookupError),
+        ({"newline": "x"}, ValueError),
+        ({"newline": 5}, TypeError),
+    ],
+)
+@pytest.mark.parametrize("mode", ["r", "w", "r+"])
+def test_what_is_no_text_is_refused_before_a_file_is_opened(
+    fs: Any, mode: str, options: dict[str, Any], error: type[Exception]
+) -> None:
+    fs.write("a", b"old")
+    with pytest.raises(error):
+        fs.open("a", mode, publish="in_place", **options)
+    # Neither emptied nor held; a writer that was opened and dropped would warn, too.
+    gc.collect()
+    assert fs.read("a") == b"old"
+    fs.open("a", "wb").abort()
+
+
+@pytest.mark.parametrize("buffering", [-1, 0])
+def test_writing_at_an_offset(fs: Any, buffering: int) -> None:
+    fs.write("a", b"0123456789")
+    with fs.open("a", "r+b", buffering=buffering) as file:
+        assert file.read(2) == b"01"
+        assert file.write_at(4, b"AB") == 2
+        assert file.read(4) == b"23AB"
+        assert file.tell() == 6
+        file.write(b"x")
+        assert file.write_at(7, b"C") == 1
+        assert file.read() == b"C89"
+    assert fs.read("a") == b"0123ABxC89"
+    with fs.open("a", buffering=buffering) as file, pytest.raises(io.UnsupportedOperation):
+        file.write_at(0, b"x")
+
+
 @pytest.mark.parametrize("buffering", [-1, 0, 7])
 def test_reading(fs: Any, buffering: int) -> None:
     content = bytes(range(256)) * 5000
@@ -174,6 +215,93 @@ def test_ends_of_lines_are_those_of_python(fs: Any, newline: str | None) -> None
     with fs.open("b", "w", newline=newline) as file:
         file.write("x\ny\r\n")
     assert fs.read("b") == buffer.getvalue()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
+def test_a_mark_of_the_byte_order_stands_at_the_start_only(fs: Any, encoding: str) -> None:
+    with fs.open("a", "a", encoding=encoding) as file:
+        file.write("one\n")
+    with fs.open("a", "a", encoding=encoding) as file:
+        file.write("two\n")
+    assert fs.read("a") == "one\ntwo\n".encode(encoding)
+
+
+def test_text_that_was_read_ahead_is_not_read_after_a_write(fs: Any) -> None:
+    fs.write("a", b"one\ntwo\n")
+    with fs.open("a", "r+") as file:
+        assert file.readline() == "one\n"
+        file.write("three\n")
+        assert file.read() == ""
+    assert fs.read("a") == b"one\ntwo\nthree\n"
+
+
+@pytest.mark.parametrize("buffering", [-1, 0])
+def test_what_a_mode_does_not_do_is_refused_whatever_the_size(fs: Any, buffering: int) -> None:
+    for mode in ("wb", "ab", "xb"):
+        fs.write("a", b"1")
+        with fs.open("b" if mode == "xb" else "a", mode, buffering=buffering) as file:
+            for size in (-1, 0, 1):
+                with pytest.raises(io.UnsupportedOperation):
+                    file.read(size)
+            for buffer in (bytearray(), bytearray(1)):
+                with pytest.raises(io.UnsupportedOperation):
+                    file.readinto(buffer)
+    for mode in ("w", "a"):
+        with fs.open("a", mode) as file, pytest.raises(io.UnsupportedOperation):
+            file.read(0)
+    with fs.open("a", "r") as file, pytest.raises(io.UnsupportedOperation):
+        file.write("")
+
+
+@pytest.mark.parametrize("buffering", [-1, 0])
+def test_a_buffer_without_dimensions_is_written(fs: Any, buffering: int) -> None:
+    number = ctypes.c_uint16(0x4141)
+    fs.write("a", number)
+    assert fs.read("a") == b"AA"
+    with fs.open("b", "wb", buffering=buffering) as file:
+        assert file.write(number) == 2
+    assert fs.read("b") == b"AA"
+
+
+@pytest.mark.parametrize("buffering", [-1, 0])
+def test_positions_and_lengths_are_whole_numbers(fs: Any, buffering: int) -> None:
+    with fs.open("a", "w+b", buffering=buffering) as file:
+        file.write(b"12345")
+        for call in (file.seek, file.truncate):
+            with pytest.raises(TypeError):
+                call(1.5)
+            with pytest.raises(ValueError):
+                call(-1)
+        for offset, size in ((-1, 1), (0, -1)):
+            with pytest.raises(ValueError):
+                file.read_at(offset, size)
+        assert file.tell() == 5
+        file.truncate(2)
+    assert fs.read("a") == b"12"
+
+
+@pytest.mark.parametrize("buffering", [-1, 0, 3])
+def test_an_append_ends_at_the_end(fs: Any, buffering: int) -> None:
+    fs.write("a", b"12345")
+    with fs.open("a", "ab", buffering=buffering) as file:
+        file.seek(1)
+        file.write(b"678")
+        file.flush()
+        assert file.tell() == 8
+        file.truncate(4)
+        file.write(b"9")
+        file.flush()
+        assert file.tell() == 5
+    assert fs.read("a") == b"12349"
+
+
+@pytest.mark.parametrize("mode", ["rb", "r"])
+def test_a_closed_file_is_not_entered(fs: Any, mode: str) -> None:
+    fs.write("a", b"1")
+    file = fs.open("a", mode)
+    file.close()
+    with pytest.raises(ValueError, match="closed file"), file:
+        pass
 
 
 def test_commit_and_abort_by_hand(fs: Any) -> None:
@@ -303,6 +431,23 @@ def test_a_dropped_writer_publishes_nothing(
         gc.collect()
     assert sync.read("a") == b"old"
     assert len(sync.list()) == 1
+
+
+def test_a_dropped_writer_says_so_once_and_is_gone_where_warnings_are_errors(
+    sync: SyncFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("sys.unraisablehook", lambda report: said.append(str(report.exc_value)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for mode in ("wb", "w+b", "w"):
+            file = sync.open(mode, mode)
+            file.write("new" if mode == "w" else b"new")
+            del file
+            gc.collect()
+    assert len(said) == 3
+    assert all("not published" in text for text in said)
+    assert sync.list() == []
 
 
 def test_a_dropped_reader_says_nothing(sync: SyncFileSystem) -> None:

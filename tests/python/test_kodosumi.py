@@ -7,6 +7,7 @@ processes, threads, event loops and under signals.
 from __future__ import annotations
 
 import asyncio
+import copy
 import importlib.util
 import multiprocessing
 import os
@@ -135,6 +136,26 @@ def test_refusals_are_errors_of_this_module(tracer: Tracer) -> None:
 # Processes
 
 
+class Named(SyncFileSystem):
+    """A class of a user's own, with more to it."""
+
+    def __init__(self, name: str, tracer: Tracer) -> None:
+        super().__init__(tracer.fid, tracer.panel_url, tracer.jwt, progress=lambda *_: None)
+        self.name = name
+
+
+def test_a_client_travels_with_what_was_set(tracer: Tracer, tmp_path: Path) -> None:
+    fs = Named("mine", tracer)
+    fs.chunk_size = 1000
+    for again in (pickle.loads(pickle.dumps(fs)), copy.copy(fs), copy.deepcopy(fs)):
+        assert type(again) is Named
+        assert (again.name, again.fid, again.chunk_size) == ("mine", tracer.fid, 1000)
+        assert again.upload(lay(tmp_path / "tree", {"a": b"x" * 2500}))
+        assert ls(again) == ["out/a"]
+    asynchronous = pickle.loads(pickle.dumps(asyncio.run(tracer.fs())))
+    assert ls_asynchronously(asynchronous) == ["out/a"]
+
+
 def ls(fs: SyncFileSystem) -> list[str]:
     return [file["path"] for file in fs.ls("out")]
 
@@ -170,6 +191,56 @@ def test_both_faces_in_a_forked_child(tracer: Tracer, tmp_path: Path) -> None:
     assert ls(fs) == ls_asynchronously(asynchronous) == ["out/a", "out/b"]
     assert in_child(lambda: ls(fs) == ls_asynchronously(asynchronous) == ["out/a", "out/b"]) == 0
     assert ls(fs) == ls_asynchronously(asynchronous) == ["out/a", "out/b"]
+
+
+def test_a_cancelled_call_is_not_in_the_way_of_the_next(tracer: Tracer, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with await tracer.fs() as fs:
+            await fs.upload(lay(tmp_path / "tree", {"a": b"content"}))
+            for turns in range(60):
+                for use in ("enter", "read_all", "read"):
+                    stream = fs.open("out/a")
+                    uses = {
+                        "enter": lambda stream=stream: stream.__aenter__(),
+                        "read_all": lambda stream=stream: stream.read_all(),
+                        "read": lambda stream=stream: anext(stream.read()),
+                    }
+                    task = asyncio.ensure_future(uses[use]())
+                    for _ in range(turns % 6):
+                        await asyncio.sleep(0)
+                    task.cancel()
+                    await asyncio.gather(task, return_exceptions=True)
+                    if use == "enter":
+                        await stream.read_all()
+                    else:
+                        # What the cancelled one has read is gone with it.
+                        assert await stream.read_all() in (b"content", b"")
+                    await stream.close()
+
+    asyncio.run(main())
+
+
+def test_calls_on_one_stream_take_turns(tracer: Tracer, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with await tracer.fs() as fs:
+            await fs.upload(lay(tmp_path / "tree", {"a": b"content"}))
+            stream = fs.open("out/a")
+            both = await asyncio.gather(stream.read_all(), stream.read_all())
+            assert sorted(both) == [b"", b"content"]
+
+    asyncio.run(main())
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_stream_that_was_entered_is_read_in_a_forked_child_and_here(
+    tracer: Tracer, tmp_path: Path
+) -> None:
+    with tracer.fs_sync() as fs:
+        fs.upload(lay(tmp_path / "tree", {"a": b"content" * 500_000}))
+        with fs.open("out/a") as whole, fs.open("out/a") as pieces:
+            assert in_child(lambda: whole.read_all() == b"content" * 500_000) == 0
+            assert in_child(lambda: b"".join(pieces.read()) == b"content" * 500_000) == 0
+            assert whole.read_all() == b"".join(pieces.read()) == b"content" * 500_000
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

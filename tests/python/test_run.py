@@ -44,6 +44,9 @@ SERVICE = """
     def quiet(inputs, tracer):
         pass
 
+    async def yields(inputs, tracer):
+        yield "a result"
+
     no_function = 1
 """
 
@@ -130,16 +133,66 @@ def test_a_service_that_exits_delivers_and_has_its_way(
     assert said in done.stderr and "Traceback" not in done.stderr
 
 
-def test_a_service_that_is_interrupted_delivers_what_it_had(folder: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_service_that_is_interrupted_delivers_what_it_had(
+    folder: Path, number: signal.Signals
+) -> None:
     with start(folder, *FOLDERS, "--inputs", '{"wait": true}') as process:
         assert process.stdout is not None
         while "waiting" not in process.stdout.readline():
             assert process.poll() is None
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert err.splitlines()[-1] == "out/: 2 files to results/new"
+    assert ("interrupted" in err) == (number == signal.SIGINT)
+    assert delivered(folder) == RESULTS
+    assert not list((folder / "scratch").glob("twinfs-run-*")), "its own data is gone"
+
+
+def test_ctrl_c_before_the_service_runs_says_so_and_leaves_nothing(folder: Path) -> None:
+    (folder / "slow.py").write_text("import time\nprint('here', flush=True)\ntime.sleep(60)\n")
+    with start(folder, *FOLDERS, service="slow:run") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "here\n"
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert err.splitlines()[-2:] == ["interrupted", "out/: 2 files to results/new"]
-    assert delivered(folder) == RESULTS
+    assert (process.returncode, err) == (130, "interrupted\n")
+    assert not list((folder / "scratch").iterdir())
+
+
+def test_where_nothing_can_be_delivered_the_service_is_not_begun(folder: Path) -> None:
+    (folder / "results").write_text("a file")
+    done = run(folder, *FOLDERS)
+    assert done.returncode == 2
+    assert "--out: " in done.stderr and "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "line, said",
+    [
+        ("import no_such_module", "No module named 'no_such_module'"),
+        ("import os; os.nothing", "no attribute 'nothing'"),
+        ("1 / 0", "ZeroDivisionError"),
+        ("1 +", "SyntaxError"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_shown_with_its_line(
+    folder: Path, line: str, said: str
+) -> None:
+    (folder / "broken.py").write_text(f"{line}\ndef run(inputs, tracer): pass\n")
+    done = run(folder, service="broken:run")
+    assert done.returncode == 1
+    assert said in done.stderr and 'broken.py", line 1' in done.stderr
+    assert "run.py" not in done.stderr and "usage:" not in done.stderr
+    assert done.stderr.endswith("broken:run cannot be imported\n")
+
+
+def test_a_service_that_yields_is_refused(folder: Path) -> None:
+    done = run(folder, service="service:yields")
+    assert done.returncode == 1
+    assert "not with 'yield'" in done.stderr
 
 
 def test_what_is_not_delivered_is_said(folder: Path) -> None:
@@ -203,11 +256,16 @@ def test_a_server_that_refuses_is_told_without_a_traceback(
         (["service:run", "--inputs", "[]"], "--inputs must be a JSON object"),
         (["service:run", "--files", "none"], "--files: none is no folder"),
         (["service:run", "--out", "service.py"], "--out: service.py is no folder"),
-        (["service:run", "--ray"], "pip install ray"),
+        (["service:run", "--ray"], "pip install 'twinfs[ray]'"),
         (["service:none"], "service:none: module 'service' has no attribute 'none'"),
         (["service:no_function"], "no_function is no function"),
         (["none:run"], "none:run: No module named 'none'"),
+        (["none.deeper:run"], "none.deeper:run: No module named 'none'"),
         (["service"], "a service is MODULE:FUNCTION"),
+        (["service:"], "a service is MODULE:FUNCTION"),
+        ([":run"], "a service is MODULE:FUNCTION"),
+        ([".service:run"], "a service is MODULE:FUNCTION"),
+        (["service:run", "--server", "here"], "--server is a URL such as http://"),
     ],
 )
 def test_a_command_line_that_makes_no_sense_is_refused(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pyo3::buffer::PyUntypedBuffer;
-use pyo3::exceptions::{PyBufferError, PyTypeError};
+use pyo3::exceptions::{PyBufferError, PyOverflowError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -48,6 +48,29 @@ fn path_of_text(text: &Bound<'_, PyString>) -> PyResult<PathArgument> {
     }
 }
 
+/// A place in a file, or a number of bytes.
+pub(crate) struct Count(pub(crate) u64);
+
+impl Count {
+    /// As many bytes in memory; of what can be in none the most there is, which is refused then.
+    pub(crate) fn bytes(&self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+impl FromPyObject<'_, '_> for Count {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        match object.extract::<u64>() {
+            Err(error) if error.is_instance_of::<PyOverflowError>(object.py()) => {
+                Err(invalid_input(format!("{} is no offset and no number of bytes", object.str()?)))
+            }
+            result => result.map(Self),
+        }
+    }
+}
+
 /// Bytes to write, of any object with the buffer protocol, without a copy.
 ///
 /// Holds the object, and through a memoryview its export, so that the memory neither moves nor goes
@@ -86,9 +109,36 @@ impl FromPyObject<'_, '_> for Input {
             let (start, len) = (content.as_ptr(), content.len());
             return Ok(Self { keep: Held::new(object.to_owned().unbind()), start, len });
         }
-        let (keep, start, len) = exported(&object, false)?;
-        Ok(Self { keep: Held::new(keep), start: start.cast_const(), len })
+        match exported(&object, false) {
+            Ok((keep, start, len)) => Ok(Self { keep: Held::new(keep), start: start.cast_const(), len }),
+            Err(error) => match copied(&object) {
+                Some(bytes) => bytes.extract(),
+                None => Err(error),
+            },
+        }
     }
+}
+
+/// The bytes of an object whose elements no memoryview can describe, such as an array of dates or one
+/// without dimensions. A copy, since nothing but the export itself keeps their memory in place.
+fn copied<'py>(object: &Bound<'py, PyAny>) -> Option<Bound<'py, PyBytes>> {
+    let mut view = pyo3::ffi::Py_buffer::new();
+    // SAFETY: the object is alive, and the structure is what the call fills.
+    if unsafe { pyo3::ffi::PyObject_GetBuffer(object.as_ptr(), &raw mut view, pyo3::ffi::PyBUF_SIMPLE) } != 0
+    {
+        drop(PyErr::take(object.py()));
+        return None;
+    }
+    let (start, len) = (view.buf.cast::<u8>(), usize::try_from(view.len).unwrap_or(0));
+    let content = match len {
+        0 => &[],
+        // SAFETY: an export of the simple kind is `len` bytes at `buf` until it is released.
+        _ => unsafe { std::slice::from_raw_parts(start.cast_const(), len) },
+    };
+    let bytes = PyBytes::new(object.py(), content);
+    // SAFETY: it was filled above, and is released once.
+    unsafe { pyo3::ffi::PyBuffer_Release(&raw mut view) };
+    Some(bytes)
 }
 
 /// A writable buffer that an operation fills without a copy; held as [`Input`] is.

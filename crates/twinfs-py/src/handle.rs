@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use twinfs::File;
 
-use crate::arguments::{Input, Output};
+use crate::arguments::{Count, Input, Output};
 use crate::engine::{Length, Way};
 use crate::errors::{Conditioned, Outcome};
 use crate::executor::Held;
@@ -105,9 +105,9 @@ async fn read_at(
 #[pymethods]
 impl Handle {
     /// Reads up to `size` bytes at an offset: all of them unless the file ends before.
-    fn read_at(&self, py: Python<'_>, offset: u64, size: usize) -> PyResult<Py<PyAny>> {
-        let (object, output) = Output::bytes(py, size)?;
-        let future = read_at(Arc::clone(&self.0), offset, output, Held::new(object));
+    fn read_at(&self, py: Python<'_>, offset: Count, size: Count) -> PyResult<Py<PyAny>> {
+        let (object, output) = Output::bytes(py, size.bytes())?;
+        let future = read_at(Arc::clone(&self.0), offset.0, output, Held::new(object));
         self.0.way.call(py, Length::Short, future)
     }
 }
@@ -115,9 +115,9 @@ impl Handle {
 #[pymethods]
 impl AsyncHandle {
     /// Reads up to `size` bytes at an offset: all of them unless the file ends before.
-    fn read_at(&self, py: Python<'_>, offset: u64, size: usize) -> PyResult<Operation> {
-        let (object, output) = Output::bytes(py, size)?;
-        let arguments = (Arc::clone(&self.0), offset, output, Held::new(object));
+    fn read_at(&self, py: Python<'_>, offset: Count, size: Count) -> PyResult<Operation> {
+        let (object, output) = Output::bytes(py, size.bytes())?;
+        let arguments = (Arc::clone(&self.0), offset.0, output, Held::new(object));
         Ok(self.0.way.attempted(
             "read_at",
             arguments,
@@ -137,18 +137,18 @@ async fn readinto_at(this: Arc<OpenFile>, offset: u64, mut buffer: Output) -> Ou
 #[pymethods]
 impl Handle {
     /// Fills a buffer from an offset; gives how many bytes, less than its length only at the end.
-    fn readinto_at(&self, py: Python<'_>, offset: u64, buffer: Output) -> PyResult<Py<PyAny>> {
-        self.0.way.call(py, Length::Short, readinto_at(Arc::clone(&self.0), offset, buffer))
+    fn readinto_at(&self, py: Python<'_>, offset: Count, buffer: Output) -> PyResult<Py<PyAny>> {
+        self.0.way.call(py, Length::Short, readinto_at(Arc::clone(&self.0), offset.0, buffer))
     }
 }
 
 #[pymethods]
 impl AsyncHandle {
     /// Fills a buffer from an offset; gives how many bytes, less than its length only at the end.
-    fn readinto_at(&self, offset: u64, buffer: Output) -> Operation {
+    fn readinto_at(&self, offset: Count, buffer: Output) -> Operation {
         self.0.way.attempted(
             "readinto_at",
-            (Arc::clone(&self.0), offset, buffer),
+            (Arc::clone(&self.0), offset.0, buffer),
             |_, (this, offset, buffer)| this.file.try_read_into_at(*offset, buffer.slice()),
             |(this, offset, buffer)| readinto_at(this, offset, buffer),
         )
@@ -157,8 +157,8 @@ impl AsyncHandle {
 
 file_verb! {
     /// Writes all of the data at an offset (mode `ab`: at the end); gives how many bytes.
-    Short write_at(this, offset: u64, data: Input) -> usize {
-        this.file.write_at(offset, data.data()).await?;
+    Short write_at(this, offset: Count, data: Input) -> usize {
+        this.file.write_at(offset.0, data.data()).await?;
         Ok(data.len())
     }
 }
@@ -175,7 +175,7 @@ file_verb! {
 
 file_verb! {
     /// Cuts the file, or extends it with zeros, to this length in bytes.
-    Short truncate(this, size: u64) -> () { Ok(this.file.set_len(size).await?) }
+    Short truncate(this, size: Count) -> () { Ok(this.file.set_len(size.0).await?) }
 }
 
 file_verb! {

@@ -1,7 +1,6 @@
 //! The run-files client: what `twinfs.kodosumi` is made of. Each class has a sync and an asyncio twin
 //! from one list of methods; names, roots and exceptions as Kodosumi has them are Python's part.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -17,6 +16,7 @@ use crate::errors::{IntoException, Outcome};
 use crate::executor::Held;
 use crate::operation::Operation;
 use crate::results::{Deliver, Delivery, Item};
+use crate::turns::{Turn, Turns};
 
 /// A listing as dictionaries.
 struct Files(Vec<FileInfo>);
@@ -92,55 +92,9 @@ impl Deliver for Content {
     }
 }
 
-/// Something that one call at a time works with.
-struct Shared<T>(Arc<Mutex<Option<T>>>);
-
-impl<T> Clone for Shared<T> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<T> Shared<T> {
-    fn new(value: T) -> Self {
-        Self(Arc::new(Mutex::new(Some(value))))
-    }
-
-    fn put(&self, value: Option<T>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = value;
-    }
-
-    fn get(&self) -> Option<T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// Takes it for one call; it comes back when the guard is dropped, also if the call is cancelled.
-    fn take(&self) -> Result<Guard<T>, Error> {
-        match self.get() {
-            Some(value) => Ok(Guard { value: Some(value), home: self.clone() }),
-            None => {
-                Err(Error::new(ErrorKind::InvalidInput).with_message("another call is using this already"))
-            }
-        }
-    }
-}
-
-struct Guard<T> {
-    value: Option<T>,
-    home: Shared<T>,
-}
-
-impl<T> Drop for Guard<T> {
-    fn drop(&mut self) {
-        self.home.put(self.value.take());
-    }
-}
-
-impl<T> Guard<T> {
-    fn value(&mut self) -> Result<&mut T, Error> {
-        // It is there until the guard is dropped.
-        self.value.as_mut().ok_or_else(|| ErrorKind::Closed.into())
-    }
+/// The value of a turn, which is there until the turn is over.
+fn held<T>(turn: &mut Turn<T>) -> Result<&mut T, Error> {
+    turn.as_mut().ok_or_else(|| ErrorKind::Closed.into())
 }
 
 async fn ls(run: RunFiles, path: String) -> Outcome<Files> {
@@ -180,37 +134,42 @@ impl Drop for Arrivals {
     }
 }
 
-async fn next_path(arrivals: Shared<Arrivals>, face: Face) -> Outcome<Step<String>> {
-    let mut arrivals = arrivals.take()?;
-    let arrivals = arrivals.value()?;
+async fn next_path(arrivals: Turns<Arrivals>, face: Face) -> Outcome<Step<String>> {
+    let mut turn = arrivals.take().await?;
+    let arrivals = held(&mut turn)?;
     let path = arrivals.download.next().await.transpose()?;
     arrivals.unclaimed = path.is_some();
     Ok(Step { item: path.map(|path| path.to_string_lossy().into_owned()), face })
 }
 
-async fn close_download(arrivals: Shared<Arrivals>) -> Outcome<()> {
-    if let Ok(mut arrivals) = arrivals.take() {
-        let arrivals = arrivals.value()?;
-        arrivals.settle();
-        arrivals.download.close().await;
-    }
+async fn close_download(arrivals: Turns<Arrivals>) -> Outcome<()> {
+    // What a parent process is doing is nothing to close here.
+    let Ok(mut turn) = arrivals.take().await else { return Ok(()) };
+    let arrivals = held(&mut turn)?;
+    arrivals.settle();
+    arrivals.download.close().await;
     Ok(())
 }
 
-async fn next_block(stream: Shared<FileStream>, face: Face) -> Outcome<Step<Bytes>> {
-    let mut stream = stream.take()?;
-    let block = stream.value()?.next().await.transpose()?;
+async fn next_block(stream: Turns<FileStream>, face: Face) -> Outcome<Step<Bytes>> {
+    let mut turn = stream.take().await?;
+    let block = held(&mut turn)?.next().await.transpose()?;
     Ok(Step { item: block, face })
 }
 
-async fn read_all(stream: Shared<FileStream>) -> Outcome<Content> {
-    let mut stream = stream.take()?;
-    Ok(Content(Some(stream.value()?.read_all().await?)))
+async fn begin(stream: Turns<FileStream>) -> Outcome<()> {
+    let mut turn = stream.take().await?;
+    Ok(held(&mut turn)?.begin().await?)
 }
 
-async fn remove_opened(stream: Shared<FileStream>) -> Outcome<()> {
-    let mut stream = stream.take()?;
-    Ok(stream.value()?.remove().await?)
+async fn read_all(stream: Turns<FileStream>) -> Outcome<Content> {
+    let mut turn = stream.take().await?;
+    Ok(Content(Some(held(&mut turn)?.read_all().await?)))
+}
+
+async fn remove_opened(stream: Turns<FileStream>) -> Outcome<()> {
+    let mut turn = stream.take().await?;
+    Ok(held(&mut turn)?.remove().await?)
 }
 
 /// Makes the client of `(fid, url, token)`; a callback is told `(path, bytes, total_bytes, files, total_files)`.
@@ -286,13 +245,13 @@ macro_rules! twins {
             /// Starts a download.
             fn download(&self, path: &str) -> PyResult<$download> {
                 let download = self.0.download(path).map_err(IntoException::into_exception)?;
-                Ok($download(Shared::new(Arrivals::new(download))))
+                Ok($download(Turns::new(Arrivals::new(download))))
             }
 
             /// Opens a file for reading.
             fn open(&self, path: &str) -> PyResult<$stream> {
                 let stream = self.0.open(path).map_err(IntoException::into_exception)?;
-                Ok($stream(Shared::new(stream)))
+                Ok($stream(Turns::new(stream)))
             }
 
             /// Lets go of the connections.
@@ -303,7 +262,7 @@ macro_rules! twins {
 
         /// A download under way.
         #[pyclass(frozen, module = "twinfs._twinfs")]
-        pub(crate) struct $download(Shared<Arrivals>);
+        pub(crate) struct $download(Turns<Arrivals>);
 
         #[pymethods]
         impl $download {
@@ -319,9 +278,8 @@ macro_rules! twins {
 
             /// Says that the path given last has reached its user.
             fn claim(&self) {
-                if let Some(mut arrivals) = self.0.get() {
+                if let Some(arrivals) = self.0.try_take().as_deref_mut().and_then(Option::as_mut) {
                     arrivals.unclaimed = false;
-                    self.0.put(Some(arrivals));
                 }
             }
 
@@ -334,7 +292,7 @@ macro_rules! twins {
 
         /// A file open for reading.
         #[pyclass(frozen, module = "twinfs._twinfs")]
-        pub(crate) struct $stream(Shared<FileStream>);
+        pub(crate) struct $stream(Turns<FileStream>);
 
         #[pymethods]
         impl $stream {
@@ -345,6 +303,12 @@ macro_rules! twins {
             fn $next(&self, $py: Python<'_>) -> $result {
                 let ($length, $name) = (Length::Long, "read");
                 let $future = next_block(self.0.clone(), Face::$face);
+                $run
+            }
+
+            /// Asks for the file.
+            fn begin(&self, $py: Python<'_>) -> $result {
+                let ($length, $name, $future) = (Length::Long, "begin", begin(self.0.clone()));
                 $run
             }
 
@@ -362,9 +326,8 @@ macro_rules! twins {
 
             /// Ends the transfer.
             fn close(&self) {
-                if let Some(mut stream) = self.0.get() {
+                if let Some(stream) = self.0.try_take().as_deref_mut().and_then(Option::as_mut) {
                     stream.close();
-                    self.0.put(Some(stream));
                 }
             }
         }
@@ -373,8 +336,8 @@ macro_rules! twins {
 
 mod sync {
     use super::{
-        Arrivals, Face, FileStream, IntoException, Length, Py, PyAny, PyResult, Python, RunFiles, Shared,
-        Way, client, close_download, ls, next_block, next_path, pyclass, pymethods, read_all, remove,
+        Arrivals, Face, FileStream, IntoException, Length, Py, PyAny, PyResult, Python, RunFiles, Turns, Way,
+        begin, client, close_download, ls, next_block, next_path, pyclass, pymethods, read_all, remove,
         remove_opened, upload,
     };
 
@@ -391,8 +354,8 @@ mod sync {
 mod asynchronous {
     use super::{
         Arrivals, Face, FileStream, IntoException, Length, Operation, Py, PyAny, PyResult, Python, RunFiles,
-        Shared, Way, client, close_download, ls, next_block, next_path, pyclass, pymethods, read_all, remove,
-        remove_opened, upload,
+        Turns, Way, begin, client, close_download, ls, next_block, next_path, pyclass, pymethods, read_all,
+        remove, remove_opened, upload,
     };
 
     twins! {

@@ -2,15 +2,15 @@
 
 use std::future::poll_fn;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use twinfs::{Error, ErrorKind, fork};
 
 pub(crate) struct Turns<T>(Arc<Shared<T>>);
 
 struct Shared<T> {
-    /// A turn that was taken in another process never ends here.
+    /// A turn that was under way when this process was forked never ends in it.
     generation: u64,
     state: Mutex<State<T>>,
 }
@@ -29,8 +29,9 @@ impl<T> Clone for Turns<T> {
 }
 
 impl<T> Shared<T> {
-    fn state(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn locked<R>(&self, work: impl FnOnce(&mut State<T>) -> R) -> R {
+        let _section = fork::section();
+        work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -42,31 +43,27 @@ impl<T> Turns<T> {
 
     /// A turn, if nobody else has one.
     pub(crate) fn try_take(&self) -> Option<Turn<T>> {
-        if self.0.generation != fork::generation() {
-            return None;
-        }
-        let value = self.0.state().value.take()?;
+        let value = self.0.locked(|state| state.value.take())?;
         Some(Turn { value: Some(value), home: Arc::clone(&self.0) })
     }
 
     /// A turn, when nobody else has one any more.
     pub(crate) async fn take(self) -> Result<Turn<T>, Error> {
-        poll_fn(|context| {
-            if self.0.generation != fork::generation() {
-                return Poll::Ready(Err(Error::new(ErrorKind::Closed)
-                    .with_message("this belongs to the process that opened it, not to its forked child")));
-            }
-            let mut state = self.0.state();
-            if let Some(value) = state.value.take() {
-                return Poll::Ready(Ok(Turn { value: Some(value), home: Arc::clone(&self.0) }));
-            }
-            if state.over {
-                return Poll::Ready(Err(ErrorKind::Closed.into()));
-            }
-            state.waiting.push(context.waker().clone());
-            Poll::Pending
-        })
-        .await
+        let here = self.0.generation == fork::generation();
+        let take = |context: &Context<'_>| {
+            self.0.locked(|state| match state.value.take() {
+                Some(value) => Some(Ok(value)),
+                None if state.over => Some(Err(ErrorKind::Closed.into())),
+                None if !here => Some(Err(Error::new(ErrorKind::Closed)
+                    .with_message("a call on this was under way when its process was forked"))),
+                None => {
+                    state.waiting.push(context.waker().clone());
+                    None
+                }
+            })
+        };
+        let value = poll_fn(|context| take(context).map_or(Poll::Pending, Poll::Ready)).await?;
+        Ok(Turn { value: Some(value), home: Arc::clone(&self.0) })
     }
 }
 
@@ -99,12 +96,12 @@ impl<T> DerefMut for Turn<T> {
 
 impl<T> Drop for Turn<T> {
     fn drop(&mut self) {
-        let waiting = {
-            let mut state = self.home.state();
-            state.over = self.value.is_none();
-            state.value = self.value.take();
+        let value = self.value.take();
+        let waiting = self.home.locked(|state| {
+            state.over = value.is_none();
+            state.value = value;
             std::mem::take(&mut state.waiting)
-        };
+        });
         waiting.into_iter().for_each(Waker::wake);
     }
 }

@@ -431,21 +431,24 @@ fn kind_of_io(kind: io::ErrorKind) -> ErrorKind {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &*self.0;
+        let mut gap = "";
         if let Some(operation) = inner.operation {
-            write!(f, "{operation} ")?;
+            write!(f, "{operation}")?;
+            gap = " ";
         }
         if let Some(path) = &inner.path {
             // `escape_debug` keeps hostile names from breaking a terminal or a log line.
-            write!(f, "'{}'", path.escape_debug())?;
+            write!(f, "{gap}'{}'", path.escape_debug())?;
+            gap = " ";
         }
         if let Some(destination) = &inner.destination {
             write!(f, " to '{}'", destination.escape_debug())?;
         }
         if let Some(store) = inner.store {
-            let gap = if inner.path.is_some() { " " } else { "" };
             write!(f, "{gap}[{store}]")?;
+            gap = " ";
         }
-        if inner.operation.is_some() || inner.path.is_some() || inner.store.is_some() {
+        if !gap.is_empty() {
             f.write_str(": ")?;
         }
         write!(f, "{}", inner.kind)?;
@@ -556,6 +559,25 @@ mod tests {
         let back = Error::from_io(io::Error::from(error));
         assert_eq!(back.kind(), ErrorKind::ConditionFailed);
         assert_eq!(back.path(), Some("a"));
+    }
+
+    #[test]
+    fn a_message_has_no_gap_for_what_is_not_known() {
+        let error = || Error::new(ErrorKind::Closed);
+        let (connect, path) = (Operation::Connect, "a");
+        for (error, text) in [
+            (error(), "closed"),
+            (error().with_operation(connect), "connect: closed"),
+            (error().with_raw_path(path), "'a': closed"),
+            (error().with_store("file"), "[file]: closed"),
+            (error().with_operation(connect).with_store("file"), "connect [file]: closed"),
+            (
+                error().with_operation(connect).with_raw_path(path).with_store("file"),
+                "connect 'a' [file]: closed",
+            ),
+        ] {
+            assert_eq!(error.to_string(), text);
+        }
     }
 
     #[test]

@@ -8,8 +8,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 from twinfs import _twinfs
+from twinfs.aiofs._files import FileInContext
 from twinfs.aiofs._systems import InMemory, OnDisk, OverAnyStore, System, mode_of, name_of
-from twinfs.errors import Closed, TwinfsError
+from twinfs.errors import TwinfsError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -67,7 +68,7 @@ class FileLikeSystem(Protocol):
         ...
 
 
-class File:
+class File(FileInContext[_twinfs.AsyncFileLikeSystem, _twinfs.AsyncFileLike]):
     """A file of a system, for `async with`; it can be entered again after it was left.
 
     It shows what stood there when it was entered. What is written is stored, whole, when the body
@@ -75,19 +76,11 @@ class File:
     a time; outside of one, its methods raise RuntimeError.
     """
 
-    def __init__(self, core: _twinfs.AsyncFileLikeSystem, name: str, mode: str) -> None:
-        self._core = core
-        #: The name it was opened by.
-        self.name = name
-        #: `r`, `r+` or `w`.
-        self.mode = mode
-        self._file: _twinfs.AsyncFileLike | None = None
-        self._entered = False
+    _statement = "async with"
+    _package = "twinfs.aiofs"
 
     async def __aenter__(self) -> Self:
-        if self._entered:
-            raise RuntimeError(f"{self!r} has been entered already")
-        self._entered = True
+        self._enter()
         try:
             self._file = await self._core.open(self.name, self.mode)
         except BaseException:
@@ -101,19 +94,13 @@ class File:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        file, self._file = self._within(), None
-        self._entered = False
+        file = self._leave()
         if kind is None:
             await file.close()
             return
         # The exception of the body is the one that counts.
         with suppress(TwinfsError):
             await file.abort()
-
-    def _within(self) -> _twinfs.AsyncFileLike:
-        if self._file is None:
-            raise Closed(f"{self!r} is used outside of 'async with'")
-        return self._file
 
     async def read(self, size: int | None = -1) -> bytes:
         """Reads up to `size` bytes at the position, all there are with -1; empty at the end.
@@ -146,9 +133,6 @@ class File:
         """The position: that of reading, or once something was written that of writing."""
         return await self._within().tell()
 
-    def __repr__(self) -> str:
-        return f"<twinfs.aiofs file {self.name!r} mode {self.mode!r}>"
-
 
 class _Verbs(System[_twinfs.AsyncFileLikeSystem]):
     """The verbs of a system."""
@@ -165,7 +149,7 @@ class _Verbs(System[_twinfs.AsyncFileLikeSystem]):
 
         Raises ValueError for another mode.
         """
-        return File(self._open_core(), name_of(filename), mode_of(mode))
+        return File(self, name_of(filename), mode_of(mode))
 
     async def ls(self, pattern: str = "*") -> list[str]:
         """The names that match a pattern, in order of their paths.

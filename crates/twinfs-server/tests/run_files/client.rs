@@ -249,6 +249,32 @@ fn a_stream_asks_for_nothing_before_it_is_read_and_nothing_after_it_is_closed() 
 }
 
 #[test]
+fn a_stream_that_was_begun_says_at_once_what_is_missing_and_reads_the_same() {
+    let (server, _) = in_memory(|_| ());
+    let run = sync_run(&server);
+    assert_eq!(run.open("out/00000").unwrap().begin().unwrap_err().kind(), ErrorKind::NotFound);
+    run.upload(files(1, 3 << 20).path()).unwrap();
+    for way in ["all", "by block"] {
+        let mut file = run.open("out/00000").unwrap();
+        file.begin().unwrap();
+        file.begin().unwrap();
+        let len = match way {
+            "all" => file.read_all().unwrap().len(),
+            _ => file.by_ref().map(|block| block.unwrap().len()).sum(),
+        };
+        assert_eq!(len, 3 << 20, "{way}");
+        file.begin().unwrap();
+        assert_eq!(file.read_all().unwrap().len(), 0, "{way}: at the end");
+        file.close();
+        assert_eq!(file.begin().unwrap_err().kind(), ErrorKind::Closed);
+    }
+    let mut file = run.open("out/00000").unwrap();
+    file.begin().unwrap();
+    run.close();
+    assert_eq!(file.read_all().unwrap().len(), 3 << 20, "what is under way goes on");
+}
+
+#[test]
 fn one_client_serves_many_threads_and_any_executor() {
     let (server, _) = in_memory(|_| ());
     let run = sync_run(&server);

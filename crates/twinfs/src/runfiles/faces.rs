@@ -221,6 +221,15 @@ macro_rules! face {
                 self.0.path().as_str()
             }
 
+            /// Asks for the file now, and not when it is first read: whether it is there is known then.
+            /// Once it was asked for this does nothing.
+            ///
+            /// # Errors
+            /// As [`read_all`](Self::read_all).
+            pub $($async)? fn begin(&mut self) -> Result<()> {
+                $wait!(self.0.begin())
+            }
+
             /// All of the file, or what [`next`](Self::next) has not given yet.
             ///
             /// # Errors

@@ -7,16 +7,17 @@ use bytes::{Bytes, BytesMut};
 
 use super::session::Session;
 use crate::error::{Error, ErrorContext, ErrorKind, Operation, Result};
-use crate::net::{self, Pump};
+use crate::net::{self, OfProcess, Pump};
 use crate::path::FsPath;
 use crate::stores::run::fetch::Fetch;
+use crate::stores::run::wire::Wire;
 
 /// Blocks that come ahead of the reader.
 const AHEAD: usize = 2;
 /// How much is allocated before it has come, in bytes.
 const MAX_TRUSTED_BYTES: u64 = 64 << 20;
 
-/// An open file: nothing is requested before the first read.
+/// An open file: nothing is requested before it is begun or read.
 pub(super) struct Reader {
     session: Arc<Session>,
     path: FsPath,
@@ -25,6 +26,8 @@ pub(super) struct Reader {
 
 enum State {
     Fresh,
+    /// The server has answered; nothing was read yet.
+    Begun(OfProcess<Box<Fetch>>),
     Reading(Pump<Bytes>),
     Ended,
     Closed,
@@ -46,13 +49,37 @@ impl Reader {
         Ok(())
     }
 
-    /// The blocks under way; `None` after the end.
-    fn pump(&mut self) -> Result<Option<&mut Pump<Bytes>>> {
+    /// Asks for the file, unless that was done.
+    pub(super) async fn begin(&mut self) -> Result<()> {
         self.check()?;
         if let State::Fresh = self.state {
             let (wire, path) = (Arc::clone(&self.session.wire), self.path.clone());
+            let fetch = net::run(async move { Fetch::start(&wire, &path).await.map(Box::new) });
+            self.state = State::Begun(OfProcess::new(fetch.await.at(Operation::Read, &self.path)?));
+        }
+        Ok(())
+    }
+
+    /// What it takes to get the file from its start; `None` where reading has begun.
+    fn start(&mut self) -> Option<Start> {
+        let fetch = match std::mem::replace(&mut self.state, State::Fresh) {
+            State::Fresh => None,
+            // What a parent process has begun is asked for anew.
+            State::Begun(fetch) => fetch.into_inner(),
+            other => {
+                self.state = other;
+                return None;
+            }
+        };
+        Some(Start { fetch, wire: Arc::clone(&self.session.wire), path: self.path.clone() })
+    }
+
+    /// The blocks under way; `None` after the end.
+    fn pump(&mut self) -> Result<Option<&mut Pump<Bytes>>> {
+        self.check()?;
+        if let Some(start) = self.start() {
             let pump = Pump::start(AHEAD, |sink| async move {
-                let mut fetch = Fetch::start(&wire, &path).await?;
+                let mut fetch = start.fetch().await?;
                 while let Some(block) = fetch.next().await? {
                     sink.put(block).await?;
                 }
@@ -81,11 +108,10 @@ impl Reader {
 
     pub(super) async fn read_all(&mut self) -> Result<Bytes> {
         self.check()?;
-        if let State::Fresh = self.state {
+        if let Some(start) = self.start() {
             // In one task: the blocks need not wait for this reader one by one.
-            let (wire, path) = (Arc::clone(&self.session.wire), self.path.clone());
             let whole = net::run(async move {
-                let mut fetch = Fetch::start(&wire, &path).await?;
+                let mut fetch = start.fetch().await?;
                 let announced = fetch.len();
                 let first = fetch.next().await?.unwrap_or_default();
                 if announced == Some(first.len() as u64) {
@@ -119,5 +145,21 @@ impl Reader {
 
     pub(super) fn close(&mut self) {
         self.state = State::Closed;
+    }
+}
+
+/// A file that is to be read from its start.
+struct Start {
+    fetch: Option<Box<Fetch>>,
+    wire: Arc<Wire>,
+    path: FsPath,
+}
+
+impl Start {
+    async fn fetch(self) -> Result<Box<Fetch>> {
+        match self.fetch {
+            Some(fetch) => Ok(fetch),
+            None => Fetch::start(&self.wire, &self.path).await.map(Box::new),
+        }
     }
 }

@@ -1,4 +1,4 @@
-"""File objects of the async face.
+"""Binary files of the async face.
 
 What was written is published by `close()` or `commit()` without an error, and by nothing else. An
 exception inside `async with`, and a writer that is dropped, publish nothing.
@@ -6,17 +6,17 @@ exception inside `async with`, and a writer that is dropped, publish nothing.
 
 from __future__ import annotations
 
-import codecs
-import io
+import operator
 import os
 import warnings
 from collections import deque
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from twinfs import errors
-from twinfs._files import BUFFER_SIZE, LARGE_READ
+from twinfs._files import BUFFER_SIZE, LARGE_READ, length_of
+from twinfs._read_ahead import READ_AHEAD, ReadAhead
 
 if TYPE_CHECKING:
     from typing import Self
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 
 #: Bytes of a block that `chunks` gives, unless it is told otherwise.
 CHUNK_SIZE = 512 * 1024
-#: How many blocks are read ahead of a reader in order, and the sizes of blocks where that pays:
-#: smaller ones need no hop where they are cached, larger ones would take too much memory.
-READ_AHEAD = 2
-READ_AHEAD_SIZES = range(64 * 1024 + 1, LARGE_READ + 1)
 
 
 class AsyncFile:
@@ -68,10 +64,7 @@ class AsyncFile:
         self._limit = BUFFER_SIZE if buffering in (-1, 1) else buffering
         #: Bytes read ahead of the position.
         self._ahead = b""
-        #: Blocks on their way after the position, by their offset, all of one size.
-        self._coming: dict[int, Operation[bytes]] = {}
-        #: Where the next block would begin, and its size, if the last read was a full one.
-        self._sequel: tuple[int, int] | None = None
+        self._blocks = ReadAhead(ahead=mode == "rb" and self._limit != 0)
         #: Bytes written that the store has not got yet; they belong before the position.
         self._behind = bytearray()
         self._closed = False
@@ -81,6 +74,8 @@ class AsyncFile:
         self._staged = staged
         #: Bytes of an append may have reached the store or not: nobody can tell.
         self._broken = False
+        #: The position is not the end, where the next bytes of an append go.
+        self._astray = False
         self.name = path
         self.mode = mode
 
@@ -130,39 +125,12 @@ class AsyncFile:
         if size <= ahead:
             data, self._ahead = self._ahead[:size], self._ahead[size:]
         elif ahead == 0:
-            data = await self._read_block(handle, size)
+            data = await self._blocks.read(handle, self._position, size)
         else:
             data = self._ahead + await handle.read_at(self._position + ahead, size - ahead)
             self._ahead = b""
         self._position += len(data)
         return data
-
-    async def _read_block(self, handle: AsyncHandle, size: int) -> bytes:
-        """Reads at the position; for a reader in order the next blocks are read meanwhile."""
-        position, coming = self._position, self._coming
-        in_order = self._sequel == (position, size)
-        self._sequel = None
-        if not in_order or position not in coming:
-            self._stop_reading_ahead()
-        if in_order and self._limit and self.mode == "rb" and size in READ_AHEAD_SIZES:
-            for offset in range(position, position + (1 + READ_AHEAD) * size, size):
-                if offset not in coming:
-                    coming[offset] = handle.read_at(offset, size).start()
-            data = await coming.pop(position)
-            if len(data) < size:
-                # The end, as it was when the block was read.
-                self._stop_reading_ahead()
-                data += await handle.read_at(position + len(data), size - len(data))
-        else:
-            data = await handle.read_at(position, size)
-        if len(data) == size:
-            self._sequel = (position + size, size)
-        return data
-
-    def _stop_reading_ahead(self) -> None:
-        for operation in self._coming.values():
-            operation.close()
-        self._coming.clear()
 
     async def readinto(self, buffer: WriteableBuffer, /) -> int:
         """Fills a buffer, without a copy; gives how many bytes: less than it holds only at the end.
@@ -259,6 +227,8 @@ class AsyncFile:
             raise errors.Io("an earlier append was cut short; what got through is unknown")
         if self._ahead:
             self._ahead = b""
+        if self._astray:
+            self._position, self._astray = await handle.size(), False
         view = memoryview(data).cast("B")
         size = len(view)
         if len(self._behind) + size <= self._limit:
@@ -305,7 +275,8 @@ class AsyncFile:
     async def truncate(self, size: int | None = None, /) -> int:
         """Cuts the file, or extends it with zeros, to this length; without one, to the position."""
         handle = await self._ready()
-        size = self._position if size is None else size
+        size = self._position if size is None else length_of(size)
+        self._astray = self.mode == "ab"
         await handle.truncate(size)
         return size
 
@@ -326,9 +297,10 @@ class AsyncFile:
             base = await handle.size()
         else:
             raise errors.InvalidInput(f"whence is 0, 1 or 2, not {whence}")
-        position = base + offset
+        position = base + operator.index(offset)
         if position < 0:
             raise errors.InvalidInput(f"negative seek position {position}")
+        self._astray = self.mode == "ab"
         self._position = position
         return position
 
@@ -381,7 +353,7 @@ class AsyncFile:
         except BaseException:
             await self.abort()
             raise
-        self._stop_reading_ahead()
+        self._blocks.stop()
         try:
             metadata = await handle.commit()
         except (errors.WouldBlock, errors.ConditionFailed):
@@ -400,7 +372,7 @@ class AsyncFile:
             return
         self._closed = True
         self._behind.clear()
-        self._stop_reading_ahead()
+        self._blocks.stop()
         # Should this be cancelled, the operation is the last to hold the handle, and lets go of it.
         handle, self._handle = self._handle, None
         if handle is not None:
@@ -425,6 +397,8 @@ class AsyncFile:
             await self.abort()
 
     async def __aenter__(self) -> Self:
+        if self._closed:
+            raise errors.Closed("I/O operation on closed file")
         return self
 
     async def __aexit__(
@@ -460,208 +434,3 @@ def _unpickled(fs: AsyncFileSystem, path: str, buffering: int, position: int) ->
     file = AsyncFile(fs, None, path, "rb", buffering)
     file._position = position
     return file
-
-
-class AsyncTextFile:
-    """An open file of text. It is read and written from one end to the other.
-
-    >>> import asyncio, twinfs
-    >>> async def main():
-    ...     fs = twinfs.AsyncFileSystem("memory://")
-    ...     async with fs.open("a.txt", "w") as file:
-    ...         await file.write("grün\\nblau\\n")
-    ...     async with fs.open("a.txt", "r") as file:
-    ...         return [line async for line in file]
-    >>> asyncio.run(main())
-    ['grün\\n', 'blau\\n']
-    """
-
-    def __init__(
-        self,
-        buffer: AsyncFile,
-        *,
-        mode: str,
-        encoding: str,
-        errors: str | None,
-        newline: str | None,
-        line_buffering: bool,
-    ) -> None:
-        self.buffer = buffer
-        self.mode = mode
-        self.name = buffer.name
-        self.encoding = encoding
-        self.errors = errors or "strict"
-        self._newline = newline
-        self._line_buffering = line_buffering
-        self._encoder = codecs.getincrementalencoder(encoding)(self.errors)
-        decoder = codecs.getincrementaldecoder(encoding)(self.errors)
-        # As io.TextIOWrapper: None and "" find all three ends of lines, None makes "\n" of them.
-        universal = newline in (None, "")
-        self._decoder: codecs.IncrementalDecoder | io.IncrementalNewlineDecoder = decoder
-        if universal:
-            self._decoder = io.IncrementalNewlineDecoder(decoder, translate=newline is None)
-        self._text = ""
-        self._ended = False
-
-    @property
-    def closed(self) -> bool:
-        """Whether it is closed."""
-        return self.buffer.closed
-
-    def readable(self) -> bool:
-        """Whether the mode reads."""
-        return self.buffer.readable()
-
-    def writable(self) -> bool:
-        """Whether the mode writes."""
-        return self.buffer.writable()
-
-    async def _fill(self) -> bool:
-        """Decodes another block; false at the end."""
-        if self._ended:
-            return False
-        block = await self.buffer.read(max(self.buffer._limit, 1))
-        self._ended = not block
-        self._text += self._decoder.decode(block, final=self._ended)
-        return True
-
-    async def read(self, size: int | None = -1, /) -> str:
-        """Reads up to `size` characters, all there are with -1; empty at the end."""
-        everything = size is None or size < 0
-        if everything:
-            block = await self.buffer.read()
-            self._ended = True
-            self._text += self._decoder.decode(block, final=True)
-        else:
-            while len(self._text) < (size or 0) and await self._fill():
-                pass
-        end = len(self._text) if everything else size
-        text, self._text = self._text[:end], self._text[end:]
-        return text
-
-    async def readline(self) -> str:
-        """Reads up to and including the next end of a line."""
-        while (end := self._line_end()) is None:
-            if not await self._fill():
-                end = len(self._text)
-                break
-        line, self._text = self._text[:end], self._text[end:]
-        return line
-
-    def _line_end(self) -> int | None:
-        text = self._text
-        if self._newline == "":
-            ends = [text.find(end) for end in ("\n", "\r") if end in text]
-            if not ends:
-                return None
-            first = min(ends)
-            if text[first] == "\n":
-                return first + 1
-            if first + 1 == len(text) and not self._ended:
-                return None
-            return first + (2 if text.startswith("\r\n", first) else 1)
-        ending = self._newline or "\n"
-        found = text.find(ending)
-        return None if found < 0 else found + len(ending)
-
-    async def readlines(self) -> list[str]:
-        """All lines from the position on."""
-        return [line async for line in self]
-
-    def __aiter__(self) -> AsyncIterator[str]:
-        return self
-
-    async def __anext__(self) -> str:
-        line = await self.readline()
-        if not line:
-            raise StopAsyncIteration
-        return line
-
-    async def write(self, text: str, /) -> int:
-        """Writes text; gives how many characters."""
-        ending = os.linesep if self._newline is None else self._newline
-        converted = text if ending in ("", "\n") else text.replace("\n", ending)
-        await self.buffer.write(self._encoder.encode(converted))
-        if self._line_buffering and "\n" in text:
-            await self.flush()
-        return len(text)
-
-    async def writelines(self, lines: Any) -> None:
-        """Writes each of the lines."""
-        for line in lines:
-            await self.write(line)
-
-    async def flush(self) -> None:
-        """Gives the store what is in the buffer. It is not published by that."""
-        await self.buffer.flush()
-
-    async def flush_to_disk(self) -> None:
-        """Brings what was written to the disk without publishing it."""
-        await self.buffer.flush_to_disk()
-
-    async def stat(self) -> Metadata:
-        """What this handle sees: the version it reads, or the content so far."""
-        return await self.buffer.stat()
-
-    async def commit(self) -> Metadata:
-        """Publishes what was written, whole, and closes the file; see `AsyncFile.commit`."""
-        return await self.buffer.commit()
-
-    async def abort(self) -> None:
-        """Drops what was written and closes the file; on a closed file it does nothing."""
-        await self.buffer.abort()
-
-    async def close(self) -> None:
-        """Publishes what was written and closes the file; see `AsyncFile.close`."""
-        await self.buffer.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.buffer.__aexit__(exc_type, exc_value, traceback)
-
-    def __repr__(self) -> str:
-        state = " closed" if self.closed else ""
-        return f"<AsyncTextFile {self.name!r} mode={self.mode!r} encoding={self.encoding!r}{state}>"
-
-
-FileT = TypeVar("FileT", AsyncFile, AsyncTextFile)
-
-
-class Opening(Generic[FileT]):
-    """A file about to be opened: to be awaited, or for `async with`."""
-
-    def __init__(self, opening: Any, finish: Any) -> None:
-        self._opening = opening
-        self._finish = finish
-        self._file: FileT | None = None
-
-    async def _open(self) -> FileT:
-        file: FileT = self._finish((await self._opening()).asynchronous())
-        if file.mode.startswith("a"):
-            buffer = file if isinstance(file, AsyncFile) else file.buffer
-            await buffer.seek(0, os.SEEK_END)
-        return file
-
-    def __await__(self) -> Generator[Any, None, FileT]:
-        return self._open().__await__()
-
-    async def __aenter__(self) -> FileT:
-        self._file = await self._open()
-        return self._file
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        file, self._file = self._file, None
-        if file is not None:
-            await file.__aexit__(exc_type, exc_value, traceback)

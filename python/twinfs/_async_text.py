@@ -1,0 +1,213 @@
+"""Text over a file of the async face."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from twinfs._async_binary import AsyncFile
+    from twinfs._twinfs import Metadata
+
+
+class AsyncTextFile:
+    """An open file of text. It is read and written from one end to the other.
+
+    >>> import asyncio, twinfs
+    >>> async def main():
+    ...     fs = twinfs.AsyncFileSystem("memory://")
+    ...     async with fs.open("a.txt", "w") as file:
+    ...         await file.write("grün\\nblau\\n")
+    ...     async with fs.open("a.txt", "r") as file:
+    ...         return [line async for line in file]
+    >>> asyncio.run(main())
+    ['grün\\n', 'blau\\n']
+    """
+
+    def __init__(
+        self,
+        buffer: AsyncFile,
+        *,
+        mode: str,
+        encoding: str,
+        errors: str | None,
+        newline: str | None,
+        line_buffering: bool,
+    ) -> None:
+        self.buffer = buffer
+        self.mode = mode
+        self.name = buffer.name
+        self.encoding = encoding
+        self.errors = errors or "strict"
+        self._newline = newline
+        self._line_buffering = line_buffering
+        self._encoder = codecs.getincrementalencoder(encoding)(self.errors)
+        decoder = codecs.getincrementaldecoder(encoding)(self.errors)
+        # As io.TextIOWrapper: None and "" find all three ends of lines, None makes "\n" of them.
+        universal = newline in (None, "")
+        self._decoder: codecs.IncrementalDecoder | io.IncrementalNewlineDecoder = decoder
+        if universal:
+            self._decoder = io.IncrementalNewlineDecoder(decoder, translate=newline is None)
+        self._text = ""
+        self._ended = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is closed."""
+        return self.buffer.closed
+
+    def readable(self) -> bool:
+        """Whether the mode reads."""
+        return self.buffer.readable()
+
+    def writable(self) -> bool:
+        """Whether the mode writes."""
+        return self.buffer.writable()
+
+    async def _fill(self) -> bool:
+        """Decodes another block; false at the end."""
+        if self._ended:
+            return False
+        block = await self.buffer.read(max(self.buffer._limit, 1))
+        self._ended = not block
+        self._text += self._decoder.decode(block, final=self._ended)
+        return True
+
+    async def read(self, size: int | None = -1, /) -> str:
+        """Reads up to `size` characters, all there are with -1; empty at the end."""
+        everything = size is None or size < 0
+        self.buffer._check_readable()
+        if everything:
+            block = await self.buffer.read()
+            self._ended = True
+            self._text += self._decoder.decode(block, final=True)
+        else:
+            while len(self._text) < (size or 0) and await self._fill():
+                pass
+        end = len(self._text) if everything else size
+        text, self._text = self._text[:end], self._text[end:]
+        return text
+
+    async def readline(self) -> str:
+        """Reads up to and including the next end of a line."""
+        while (end := self._line_end()) is None:
+            if not await self._fill():
+                end = len(self._text)
+                break
+        line, self._text = self._text[:end], self._text[end:]
+        return line
+
+    def _line_end(self) -> int | None:
+        text = self._text
+        if self._newline == "":
+            ends = [text.find(end) for end in ("\n", "\r") if end in text]
+            if not ends:
+                return None
+            first = min(ends)
+            if text[first] == "\n":
+                return first + 1
+            if first + 1 == len(text) and not self._ended:
+                return None
+            return first + (2 if text.startswith("\r\n", first) else 1)
+        ending = self._newline or "\n"
+        found = text.find(ending)
+        return None if found < 0 else found + len(ending)
+
+    async def readlines(self) -> list[str]:
+        """All lines from the position on."""
+        return [line async for line in self]
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self
+
+    async def __anext__(self) -> str:
+        line = await self.readline()
+        if not line:
+            raise StopAsyncIteration
+        return line
+
+    async def write(self, text: str, /) -> int:
+        """Writes text; gives how many characters."""
+        self.buffer._check_writable()
+        if self.readable():
+            # What was decoded ahead lies before what is written.
+            self._text, self._ended = "", False
+            self._decoder.reset()
+        ending = os.linesep if self._newline is None else self._newline
+        converted = text if ending in ("", "\n") else text.replace("\n", ending)
+        await self.buffer.write(self._encoder.encode(converted))
+        if self._line_buffering and "\n" in text:
+            await self.flush()
+        return len(text)
+
+    async def writelines(self, lines: Any) -> None:
+        """Writes each of the lines."""
+        for line in lines:
+            await self.write(line)
+
+    async def flush(self) -> None:
+        """Gives the store what is in the buffer. It is not published by that."""
+        await self.buffer.flush()
+
+    async def flush_to_disk(self) -> None:
+        """Brings what was written to the disk without publishing it."""
+        await self.buffer.flush_to_disk()
+
+    async def stat(self) -> Metadata:
+        """What this handle sees: the version it reads, or the content so far."""
+        return await self.buffer.stat()
+
+    async def commit(self) -> Metadata:
+        """Publishes what was written, whole, and closes the file; see `AsyncFile.commit`."""
+        return await self.buffer.commit()
+
+    async def abort(self) -> None:
+        """Drops what was written and closes the file; on a closed file it does nothing."""
+        await self.buffer.abort()
+
+    async def close(self) -> None:
+        """Publishes what was written and closes the file; see `AsyncFile.close`."""
+        await self.buffer.close()
+
+    async def __aenter__(self) -> Self:
+        await self.buffer.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.buffer.__aexit__(exc_type, exc_value, traceback)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        options = {
+            "mode": self.mode,
+            "encoding": self.encoding,
+            "errors": self.errors,
+            "newline": self._newline,
+            "line_buffering": self._line_buffering,
+        }
+        # What was decoded ahead travels: the bytes behind it have no place of their own.
+        ahead = (self._decoder.getstate(), self._text, self._ended)
+        return _unpickled_text, (self.buffer, options, ahead)
+
+    def __repr__(self) -> str:
+        state = " closed" if self.closed else ""
+        return f"<AsyncTextFile {self.name!r} mode={self.mode!r} encoding={self.encoding!r}{state}>"
+
+
+def _unpickled_text(
+    buffer: AsyncFile, options: dict[str, Any], ahead: tuple[tuple[bytes, int], str, bool]
+) -> AsyncTextFile:
+    file = AsyncTextFile(buffer, **options)
+    state, file._text, file._ended = ahead
+    file._decoder.setstate(state)
+    return file
