@@ -249,8 +249,9 @@ WORKLOADS = (
         "Python: 10,000 new whole 4 KiB files",
         "file",
         "plain open() and write()",
-        "One after the other on the sync face, 32 in flight in asyncio, durability `none`. Ours "
-        "are atomic; of the others only *plain write and rename* and obstore are.",
+        "One after the other on the sync face, 32 in flight in asyncio, durability `none`, in a "
+        "file system in memory. Ours are atomic; of the others only *plain write and rename* and "
+        "obstore are.",
         (
             at_most(SYNC, 1.5, "plain open() and write()"),
             at_most(ASYNC, 1.5, "plain open() and write()"),
