@@ -502,8 +502,8 @@ WORKLOADS = (
             ),
             ("stor_small", "file", "1,000 files of 4 KiB stored on its server", "As before."),
             ("mlsd", "name", "1,000 files listed by its server", "MLSD: three questions a name."),
-            ("retr_large", "MiB", "256 MiB retrieved from its server", "As before."),
-            ("stor_large", "MiB", "256 MiB stored on its server", "As before."),
+            ("retr_large", "MiB", "128 MiB retrieved from its server", "As before."),
+            ("stor_large", "MiB", "128 MiB stored on its server", "As before."),
         )
     ),
 )
