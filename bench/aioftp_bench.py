@@ -46,7 +46,7 @@ class Sizes:
     rounds: int
 
 
-FULL = Sizes(calls=2000, files=1000, entries=1000, stream=64 * MIB, large=256 * MIB, rounds=5)
+FULL = Sizes(calls=2000, files=1000, entries=1000, stream=64 * MIB, large=128 * MIB, rounds=5)
 QUICK = Sizes(calls=200, files=50, entries=100, stream=2 * MIB, large=8 * MIB, rounds=2)
 
 

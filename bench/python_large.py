@@ -183,8 +183,14 @@ def stream_read(setting: Setting) -> Outcomes:
             result = await store.get_async("file")
             return await async_summed(result.stream(min_chunk_size=BLOCK))
 
-        contest.enter("obstore", lambda: summed(store.get("file").stream(min_chunk_size=BLOCK)))
-        contest.enter("obstore (asyncio)", with_obstore)
+        # It takes most of the time there is.
+        rounds = setting.slow_rounds
+        contest.enter(
+            "obstore",
+            lambda: summed(store.get("file").stream(min_chunk_size=BLOCK)),
+            rounds=rounds,
+        )
+        contest.enter("obstore (asyncio)", with_obstore, rounds=rounds)
     if peers.present("opendal"):
         import opendal
 

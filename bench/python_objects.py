@@ -7,7 +7,6 @@ import os
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -60,19 +59,6 @@ class Plain:
 
 
 @contextlib.contextmanager
-def memory(setting: Setting) -> Iterator[Path]:
-    """A folder in a file system in memory, where there is one.
-
-    What an ext4 without a journal takes for a new file depends on what was removed in the minutes
-    before, here by the contender before; and a disk tells more of itself than of the connectors.
-    """
-    shared = Path("/dev/shm")
-    parent = shared if shared.is_dir() else setting.folder
-    with tempfile.TemporaryDirectory(dir=parent, prefix="twinfs-bench-") as folder:
-        yield Path(folder)
-
-
-@contextlib.contextmanager
 def connectors(folder: Path) -> Iterator[dict[str, Any]]:
     found: dict[str, Any] = {PLAIN: Plain(folder / "plain")}
     if peers.present("twinfs"):
@@ -114,7 +100,7 @@ def cycle(setting: Setting, name: str, size: int, count: int) -> Outcomes:
         return run
 
     contest = Contest(count, size * count, setting.peers)
-    with memory(setting) as folder, connectors(folder) as found:
+    with setting.in_memory() as folder, connectors(folder) as found:
         for contender, connector in found.items():
             contest.enter(contender, each(connector))
         return contest.run(setting.runner, setting.rounds)
@@ -154,7 +140,7 @@ def batches(setting: Setting) -> Outcomes:
 
     contest = Contest(BATCH, 1024 * BATCH, setting.peers)
     with (
-        memory(setting) as folder,
+        setting.in_memory() as folder,
         connectors(folder) as found,
         redis_connector(folder) as redis,
     ):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,3 +53,16 @@ class Setting:
     def folders(self) -> int:
         """Folders of 1,000 files each, to be listed."""
         return 2 if self.quick else 100
+
+    @contextlib.contextmanager
+    def in_memory(self) -> Iterator[Path]:
+        """A folder in a file system in memory, where there is one: for what makes many files.
+
+        What an ext4 without a journal takes for a new file depends on what was removed in the
+        minutes before, here by the contender before; and a disk tells more of itself than of those
+        who write to it.
+        """
+        shared = Path("/dev/shm")
+        parent = shared if shared.is_dir() else self.folder
+        with tempfile.TemporaryDirectory(dir=parent, prefix="twinfs-bench-") as folder:
+            yield Path(folder)

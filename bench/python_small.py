@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import statistics
 import time
 from collections.abc import Callable, Iterable
@@ -207,17 +206,17 @@ def read_many(setting: Setting) -> Outcomes:
 
 def write(setting: Setting) -> Outcomes:
     """New whole files: one after the other on the sync face, 32 in flight in asyncio."""
-    return {"write": written(setting, setting.files, anew=True)}
+    with setting.in_memory() as folder:
+        return {"write": written(setting, folder, setting.files, anew=True)}
 
 
 def overwrite(setting: Setting) -> Outcomes:
     """Whole files over the last round's."""
-    return {"overwrite": written(setting, setting.singles, anew=False)}
+    with setting.in_memory() as folder:
+        return {"overwrite": written(setting, folder, setting.singles, anew=False)}
 
 
-def written(setting: Setting, count: int, *, anew: bool) -> dict[str, Any]:
-    folder = setting.folder / "written"
-    folder.mkdir()
+def written(setting: Setting, folder: Path, count: int, *, anew: bool) -> dict[str, Any]:
     names = [f"file-{index:06}.bin" for index in range(count)]
     contents = [content_of(name) for name in names]
     contest = Contest(len(names), len(names), setting.peers)
@@ -261,6 +260,4 @@ def written(setting: Setting, count: int, *, anew: bool) -> dict[str, Any]:
         label = name if name in (peers.ASYNC, peers.TO_THREAD) else f"{name} (asyncio)"
         rounds = rounds_of(name, setting)
         contest.enter(label, lambda write=write: in_flight(write), rounds=rounds, **around_it)
-    outcome = contest.run(setting.runner, setting.rounds)[TIME]
-    shutil.rmtree(folder)
-    return outcome
+    return contest.run(setting.runner, setting.rounds)[TIME]

@@ -249,8 +249,9 @@ WORKLOADS = (
         "Python: 10,000 new whole 4 KiB files",
         "file",
         "plain open() and write()",
-        "One after the other on the sync face, 32 in flight in asyncio, durability `none`. Ours "
-        "are atomic; of the others only *plain write and rename* and obstore are.",
+        "One after the other on the sync face, 32 in flight in asyncio, durability `none`, in a "
+        "file system in memory. Ours are atomic; of the others only *plain write and rename* and "
+        "obstore are.",
         (
             at_most(SYNC, 1.5, "plain open() and write()"),
             at_most(ASYNC, 1.5, "plain open() and write()"),
@@ -501,8 +502,8 @@ WORKLOADS = (
             ),
             ("stor_small", "file", "1,000 files of 4 KiB stored on its server", "As before."),
             ("mlsd", "name", "1,000 files listed by its server", "MLSD: three questions a name."),
-            ("retr_large", "MiB", "256 MiB retrieved from its server", "As before."),
-            ("stor_large", "MiB", "256 MiB stored on its server", "As before."),
+            ("retr_large", "MiB", "128 MiB retrieved from its server", "As before."),
+            ("stor_large", "MiB", "128 MiB stored on its server", "As before."),
         )
     ),
 )

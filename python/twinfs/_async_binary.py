@@ -9,14 +9,13 @@ from __future__ import annotations
 import operator
 import os
 import warnings
-from collections import deque
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from twinfs import errors
 from twinfs._files import BUFFER_SIZE, LARGE_READ, length_of
-from twinfs._read_ahead import READ_AHEAD, ReadAhead
+from twinfs._read_ahead import ReadAhead
 
 if TYPE_CHECKING:
     from typing import Self
@@ -189,27 +188,15 @@ class AsyncFile:
         return line
 
     async def chunks(self, size: int = CHUNK_SIZE) -> AsyncIterator[bytes]:
-        """Iterates over the bytes from the position on, in blocks of `size`, two read ahead."""
-        handle = await self._ready_to_read()
+        """Iterates over the bytes from the position on, in blocks of `size`."""
         if size < 1:
             raise errors.InvalidInput("a chunk has at least one byte")
-        self._ahead = b""
-        start = self._position
-        blocks = deque(
-            handle.read_at(start + index * size, size).start() for index in range(READ_AHEAD)
-        )
+        await self._ready()
         try:
-            while block := await blocks.popleft():
-                self._position += len(block)
-                if len(block) < size:
-                    yield block
-                    return
-                last = self._position + (READ_AHEAD - 1) * size
-                blocks.append(handle.read_at(last, size).start())
+            while block := await self.read(size):
                 yield block
         finally:
-            for operation in blocks:
-                operation.close()
+            self._blocks.stop()
 
     def read_at(self, offset: int, size: int) -> Operation[bytes]:
         """Reads up to `size` bytes at an offset, without buffer and position.

@@ -505,6 +505,21 @@ def test_the_loop_goes_on_while_files_are_worked_on(tmp_path, run):
     assert run(scenario()) > 300
 
 
+def test_calls_that_block_the_loop_give_it_no_turn(tmp_path, run):
+    """As aioftp's own: a turn after every few calls would cost more than the calls."""
+    (tmp_path / "file").write_bytes(b"x")
+
+    async def scenario():
+        turns = []
+        pathio = aioftp.PathIO()
+        asyncio.get_running_loop().call_soon(turns.append, None)
+        for _ in range(2000):
+            await pathio.stat(tmp_path / "file")
+        return turns
+
+    assert run(scenario()) == []
+
+
 def test_names_that_are_not_utf_8_are_left_out_of_listings(tmp_path, run):
     (tmp_path / "\udcff").write_bytes(b"")
     (tmp_path / "file").write_bytes(b"")

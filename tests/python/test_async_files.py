@@ -85,6 +85,24 @@ def test_blocks_in_order_are_those_of_the_file(fs: AsyncFileSystem) -> None:
     asyncio.run(main())
 
 
+def test_a_block_that_is_there_needs_no_worker(url: str) -> None:
+    """What was written a moment ago is in memory, or in the page cache."""
+    size = 1 << 20
+
+    async def main() -> list[bool]:
+        fs = AsyncFileSystem(url)
+        await fs.write("a", bytes(2 * size))
+        async with fs.open("a") as file:
+            reads = [file.read_at(0, length) for length in (1, size, size + 1)]
+            assert [len(await read) for read in reads] == [1, size, size + 1]
+            return [read.by_worker for read in reads]
+
+    byte, block, larger = asyncio.run(main())
+    # Not every file system can say what it has in the page cache.
+    assert block == byte
+    assert larger == (not url.startswith("memory"))
+
+
 def test_a_reader_in_order_sees_what_is_appended(fs: AsyncFileSystem) -> None:
     """What was the end when it was read ahead is not the end when it is read."""
     block = b"x" * 100_000

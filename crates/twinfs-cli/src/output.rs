@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use twinfs::{EntryKind, Error, ErrorKind, HttpStatus};
 
 use crate::exit::{self, Code};

@@ -22,6 +22,7 @@ pub(crate) struct Operation {
     name: &'static str,
     way: Way,
     state: State,
+    by_worker: bool,
 }
 
 enum State {
@@ -52,17 +53,17 @@ impl Operation {
             Way::InPlace | Way::Calling => Todo::InPlace(work),
             Way::Pool | Way::Woken => Todo::Worker(work),
         };
-        Self { name, way, state: State::New(todo) }
+        Self { name, way, state: State::New(todo), by_worker: false }
     }
 
     /// An operation that a worker does only if the attempt gives no answer.
     pub(crate) fn attempted(name: &'static str, attempt: Box<dyn Attempt>) -> Self {
-        Self { name, way: Way::Pool, state: State::New(Todo::Attempt(attempt)) }
+        Self { name, way: Way::Pool, state: State::New(Todo::Attempt(attempt)), by_worker: false }
     }
 
     /// An operation that was over before it began.
     pub(crate) fn finished(name: &'static str, result: PyResult<Py<PyAny>>) -> Self {
-        Self { name, way: Way::InPlace, state: State::Finished(result) }
+        Self { name, way: Way::InPlace, state: State::Finished(result), by_worker: false }
     }
 
     /// Does the work where it is awaited.
@@ -104,6 +105,8 @@ impl Operation {
                 Ok(result) => over(result),
                 Err(waiting_on) => Ok(Some(waiting_on)),
             },
+            // It blocks the loop anyway, and was asked for for that.
+            State::New(Todo::InPlace(work)) if self.way == Way::Calling => over(self.do_here(py, work)),
             State::New(Todo::InPlace(work)) => match turn::over() {
                 None => over(self.do_here(py, work)),
                 Some(over) => {
@@ -117,7 +120,11 @@ impl Operation {
                 over(self.do_here(py, work))
             }
             State::Waiting(pending) => {
-                let result = pending.borrow_mut(py).take(py);
+                let result = {
+                    let mut pending = pending.borrow_mut(py);
+                    self.by_worker = pending.is_by_worker();
+                    pending.take(py)
+                };
                 match result {
                     Some(result) => over(result),
                     None if pending.borrow(py).is_done() => Err(reused()),
@@ -204,6 +211,12 @@ impl Operation {
     fn start(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
         slf.borrow_mut().start_now(slf.py())?;
         Ok(slf)
+    }
+
+    /// Whether a worker did what was awaited: what is in memory, or cached, needs none.
+    #[getter]
+    fn by_worker(&self) -> bool {
+        self.by_worker
     }
 
     /// Does the operation in the calling thread, which waits for it, and gives its result: for an

@@ -43,6 +43,10 @@ pub const LIMIT: Duration = Duration::from_micros(200);
 /// The most bytes an operation moves within a turn: copying them takes some ten microseconds.
 pub const MAX_BYTES: usize = 64 * 1024;
 
+/// The most bytes that a read of an open file moves within a turn, into memory of the caller: copying
+/// them takes about as long as a turn, and costs less than to hand them to another thread and back.
+pub const MAX_BLOCK: usize = 1024 * 1024;
+
 /// After this long a turn that was used up counts as passed even if nobody said so: whoever let the
 /// executor go on may have been cancelled, or may have gone on in another thread.
 const EXPIRY: Duration = Duration::from_millis(1);

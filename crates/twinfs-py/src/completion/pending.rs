@@ -27,6 +27,8 @@ pub(crate) struct Pending {
     state: State,
     callbacks: Vec<Callback>,
     task: Option<Arc<Task>>,
+    /// Whether there was one.
+    by_worker: bool,
 }
 
 enum State {
@@ -43,11 +45,20 @@ struct Callback {
 
 impl Pending {
     pub(crate) fn new(event_loop: Py<PyAny>, keep: Option<Py<Completions>>) -> Self {
-        Self { event_loop, keep, blocking: true, state: State::Waiting, callbacks: Vec::new(), task: None }
+        Self {
+            event_loop,
+            keep,
+            blocking: true,
+            state: State::Waiting,
+            callbacks: Vec::new(),
+            task: None,
+            by_worker: false,
+        }
     }
 
     pub(crate) fn set_task(&mut self, task: Arc<Task>) {
         self.task = Some(task);
+        self.by_worker = true;
     }
 
     /// Nobody waits any more: what has not begun never does, and a result is dropped.
@@ -62,6 +73,11 @@ impl Pending {
 
     pub(crate) fn keeper(&self, py: Python<'_>) -> Option<Py<Completions>> {
         self.keep.as_ref().map(|keep| keep.clone_ref(py))
+    }
+
+    /// Whether a worker did it, or does it.
+    pub(crate) fn is_by_worker(&self) -> bool {
+        self.by_worker
     }
 
     pub(crate) fn is_done(&self) -> bool {

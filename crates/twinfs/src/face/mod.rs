@@ -544,7 +544,7 @@ macro_rules! try_methods {
             /// without waiting; gives how many bytes.
             ///
             /// `None` means that it would have to wait, would fail, or that `buf` is longer than
-            /// [`turn::MAX_BYTES`](crate::turn::MAX_BYTES): [`read_into_at`](Self::read_into_at) says which.
+            /// [`turn::MAX_BLOCK`](crate::turn::MAX_BLOCK): [`read_into_at`](Self::read_into_at) says which.
             pub fn try_read_into_at(&self, offset: u64, buf: &mut [u8]) -> Option<usize> {
                 self.inner.try_read_at(offset, buf)
             }

@@ -226,7 +226,8 @@ fn an_open_file_answers_what_is_cached() {
         let expected = &content.as_bytes()[offset.min(end)..(offset + len).min(end)];
         assert_eq!(attempt(offset, len).as_deref(), Some(expected), "{len} bytes at {offset}");
     }
-    assert_eq!(attempt(0, turn::MAX_BYTES + 1), None);
+    assert_eq!(attempt(0, turn::MAX_BLOCK).as_deref(), Some(content.as_bytes()));
+    assert_eq!(attempt(0, turn::MAX_BLOCK + 1), None);
     assert_eq!(file.try_read_at(u64::MAX, &mut [0; 10]), None);
     assert_eq!(file.try_read_at(i64::MAX as u64 - 1, &mut [0; 10]), None);
     assert_eq!(attempt(0, 5).as_deref(), Some(&b"00000"[..]), "a wrong offset spoils nothing");

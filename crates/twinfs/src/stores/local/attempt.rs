@@ -22,7 +22,7 @@ use super::sys::{self, Sys};
 use super::version;
 use crate::path::FsPath;
 use crate::store::{Metadata, ReadOptions, StatOptions};
-use crate::turn::MAX_BYTES;
+use crate::turn::{MAX_BLOCK, MAX_BYTES};
 
 /// What `statfs` calls file systems whose lookups and cached reads ask nobody outside the kernel
 /// (`linux/magic.h`, and for the last three their own sources).
@@ -115,7 +115,7 @@ impl Attempts {
     pub(super) fn read_at(&self, file: &OwnedFd, offset: u64, buf: &mut [u8]) -> Option<usize> {
         // Beyond that the system refuses the offset, which says nothing of the mount.
         let end = offset.checked_add(buf.len() as u64)?;
-        if buf.len() > MAX_BYTES || i64::try_from(end).is_err() {
+        if buf.len() > MAX_BLOCK || i64::try_from(end).is_err() {
             return None;
         }
         self.read.take(|| {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
@@ -25,6 +25,10 @@ const PORTION: usize = 32;
 const LARGE: usize = 32 * 1024;
 /// From how many neighbours on opening their directory first is worth its own system calls.
 const SHARE_FROM: usize = 3;
+/// Contents up to this many bytes share memory, of so many bytes each: whoever keeps one content keeps
+/// that much.
+const SHARED: usize = 8 * 1024;
+const ROOM: usize = 64 * 1024;
 /// How many bytes of borrowed data are copied for the workers at once.
 const COPY_AT_ONCE: usize = 16 * 1024 * 1024;
 
@@ -35,10 +39,11 @@ impl Inner {
             paths,
             even_portions(paths.len()),
             move |portion: &[FsPath], results: &mut Vec<Result<Bytes>>| {
+                let mut room = Room::default();
                 inner.in_directories(
                     portion,
                     |dir, path| match dir {
-                        Some(dir) => inner.read_in(dir, path, &options),
+                        Some(dir) => inner.read_in(dir, path, &options, &mut room),
                         None => inner.read(path, &options),
                     },
                     results,
@@ -122,7 +127,7 @@ impl Inner {
     fn in_directories<T>(
         &self,
         paths: &[FsPath],
-        one: impl Fn(Option<&OwnedFd>, &FsPath) -> Result<T>,
+        mut one: impl FnMut(Option<&OwnedFd>, &FsPath) -> Result<T>,
         results: &mut Vec<Result<T>>,
     ) {
         for run in paths.chunk_by(|one, other| one.parent_str() == other.parent_str()) {
@@ -136,9 +141,12 @@ impl Inner {
         }
     }
 
-    fn read_in(&self, dir: &OwnedFd, path: &FsPath, options: &ReadOptions) -> Result<Bytes> {
+    fn read_in(&self, dir: &OwnedFd, path: &FsPath, options: &ReadOptions, room: &mut Room) -> Result<Bytes> {
         match sys::open_at(dir, path.name(), sys::READ | OFlags::NOFOLLOW, 0) {
-            Ok(file) => self.read_open(&file, options),
+            Ok(file) => {
+                let (start, len) = self.range_in(&file, options)?;
+                room.read(&file, start, len)
+            }
             // A link has to be followed from the root, confined.
             Err(Errno::LOOP) => self.read(path, options),
             Err(errno) => Err(special_or_fail(errno)),
@@ -201,6 +209,35 @@ impl Inner {
         }
         // A link, or the directory was removed: the long way.
         self.write(&item.path, &item.data, options)
+    }
+}
+
+/// Memory that the contents of small files share: to get and to free it for each takes as long as to
+/// copy its bytes, the more so where another thread frees it.
+#[derive(Default)]
+struct Room(BytesMut);
+
+impl Room {
+    /// Reads up to `len` bytes from `offset`: fewer only where the file ends.
+    fn read(&mut self, file: &OwnedFd, offset: u64, len: u64) -> Result<Bytes> {
+        let len = match usize::try_from(len) {
+            Ok(len) if len <= SHARED => len,
+            _ => return Ok(sys::read_range(file, offset, len)?.into()),
+        };
+        if self.0.capacity() < len {
+            self.0 = BytesMut::with_capacity(ROOM);
+        }
+        self.0.resize(len, 0);
+        let mut filled = 0;
+        while filled < len {
+            match sys::read_at(file, offset + filled as u64, &mut self.0[filled..]).map_err(fail)? {
+                0 => break,
+                count => filled += count,
+            }
+        }
+        self.0.truncate(filled);
+        // What is behind the bytes that were read is room for the next file's.
+        Ok(self.0.split().freeze())
     }
 }
 

@@ -56,7 +56,13 @@ impl Inner {
         self.read_open(&file, options)
     }
 
-    pub(super) fn read_open(&self, file: &OwnedFd, options: &ReadOptions) -> Result<Bytes> {
+    fn read_open(&self, file: &OwnedFd, options: &ReadOptions) -> Result<Bytes> {
+        let (start, len) = self.range_in(file, options)?;
+        Ok(sys::read_range(file, start, len)?.into())
+    }
+
+    /// Where the bytes that are asked for begin in an open file, and how many there are.
+    pub(super) fn range_in(&self, file: &OwnedFd, options: &ReadOptions) -> Result<(u64, u64)> {
         let stat = sys::stat(file).map_err(fail)?;
         sys::require_file(&stat)?;
         if let Some(wanted) = &options.if_version {
@@ -65,8 +71,7 @@ impl Inner {
                 return Err(ErrorKind::ConditionFailed.into());
             }
         }
-        let (start, len) = options.range.resolve(stat.st_size.unsigned_abs());
-        Ok(sys::read_range(file, start, len)?.into())
+        Ok(options.range.resolve(stat.st_size.unsigned_abs()))
     }
 
     pub(super) fn open(
