@@ -176,7 +176,12 @@ impl Completions {
             return Ok(());
         }
         match work.as_mut().deliver(py, Some(until)) {
-            Delivery::Done(result) => Pending::resolve(&pending, result),
+            Delivery::Done(result) => {
+                // What it held, a block of a file say, must not be there still while the task that
+                // waited goes on and asks for the next one.
+                drop(work);
+                Pending::resolve(&pending, result)
+            }
             Delivery::Unfinished => {
                 batch.push_front(Due { pending: Held::new(pending.unbind()), work });
                 Ok(())

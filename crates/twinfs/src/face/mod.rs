@@ -105,7 +105,8 @@ macro_rules! fs_methods {
             }
 
             /// Reads many files in one call, side by side where the store gains from it; results in the
-            /// order of the paths.
+            /// order of the paths. Contents of a few KiB may share memory: to keep one of them alone keeps up
+            /// to 64 KiB.
             ///
             /// # Errors
             /// Each result has its own; the call fails only where no path could be tried.
