@@ -36,6 +36,7 @@ impl Interrupted {
 
 /// From now on a signal ends the command at the next [`check`], and the process in any case: a little later, or
 /// at the next signal.
+#[expect(clippy::exit, reason = "what has not been unwound by then hangs, and is not waited for")]
 pub(crate) fn watch() {
     // Where it cannot be watched, a signal ends the process at once.
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
