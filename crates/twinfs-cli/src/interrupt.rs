@@ -43,7 +43,9 @@ pub(crate) fn watch() {
     let mut signals = {
         let _within = runtime.enter();
         let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-        kinds.into_iter().filter_map(|kind| Some((kind, signal(kind).ok()?))).collect::<Vec<_>>()
+        let ignored = ignored();
+        let heeded = kinds.into_iter().filter(|kind| ignored & (1_u64 << (kind.as_raw_value() - 1)) == 0);
+        heeded.filter_map(|kind| Some((kind, signal(kind).ok()?))).collect::<Vec<_>>()
     };
     let wait = move || {
         runtime.block_on(async {
@@ -53,6 +55,14 @@ pub(crate) fn watch() {
         std::process::exit(i32::from(Interrupted::code().0));
     };
     _ = std::thread::Builder::new().name("signals".into()).spawn(wait);
+}
+
+/// The signals that this process was started to ignore, as `nohup` starts it, and a script what it runs in the
+/// background: signal 1 is bit 0.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// The number of the next signal that comes.
