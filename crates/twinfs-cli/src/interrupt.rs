@@ -36,13 +36,16 @@ impl Interrupted {
 
 /// From now on a signal ends the command at the next [`check`], and the process in any case: a little later, or
 /// at the next signal.
+#[expect(clippy::exit, reason = "what has not been unwound by then hangs, and is not waited for")]
 pub(crate) fn watch() {
     // Where it cannot be watched, a signal ends the process at once.
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
     let mut signals = {
         let _within = runtime.enter();
         let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-        kinds.into_iter().filter_map(|kind| Some((kind, signal(kind).ok()?))).collect::<Vec<_>>()
+        let ignored = ignored();
+        let heeded = kinds.into_iter().filter(|kind| ignored & (1_u64 << (kind.as_raw_value() - 1)) == 0);
+        heeded.filter_map(|kind| Some((kind, signal(kind).ok()?))).collect::<Vec<_>>()
     };
     let wait = move || {
         runtime.block_on(async {
@@ -52,6 +55,14 @@ pub(crate) fn watch() {
         std::process::exit(i32::from(Interrupted::code().0));
     };
     _ = std::thread::Builder::new().name("signals".into()).spawn(wait);
+}
+
+/// The signals that this process was started to ignore, as `nohup` starts it, and a script what it runs in the
+/// background: signal 1 is bit 0.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// The number of the next signal that comes.

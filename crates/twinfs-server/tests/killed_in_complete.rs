@@ -157,8 +157,10 @@ fn attach(server: &Server, call: &str, n: usize) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .expect("strace runs; install the package strace");
-    let said = BufReader::new(strace.stderr.take().unwrap()).lines().map_while(Result::ok);
-    assert!(said.into_iter().any(|line| line.contains("attached")), "strace could not attach");
+    let mut said = BufReader::new(strace.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(said.any(|line| line.contains("attached")), "strace could not attach");
+    // It says when it attaches to threads that begin now, and ends where nobody listens.
+    std::thread::spawn(move || said.for_each(drop));
     strace
 }
 

@@ -218,7 +218,8 @@ fn interrupt(at: &Path, mut command: std::process::Command) -> Option<i32> {
         std::thread::yield_now();
     }
     let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    // Runners that were started in the background may have Ctrl-C ignored, and with them the command.
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     child.wait().unwrap().code()
 }
 
@@ -233,7 +234,7 @@ fn an_interrupted_copy_leaves_nothing_behind() {
     for arguments in [vec!["put", "from/large", "out/"], vec!["-q", "put", "from/large", "out/copy"]] {
         let mut put = command(at);
         put.args(&arguments);
-        assert_eq!(interrupt(at, put), Some(130), "{arguments:?}");
+        assert_eq!(interrupt(at, put), Some(143), "{arguments:?}");
         assert_eq!(fs::read_dir(at.join("out")).unwrap().count(), 0, "{arguments:?}");
     }
     // From a pipe that stays open, and says no more.
@@ -245,7 +246,25 @@ fn an_interrupted_copy_leaves_nothing_behind() {
     });
     let mut put = command(at);
     put.args(["put", "-", "out/piped"]).stdin(input);
-    assert_eq!(interrupt(at, put), Some(130));
+    assert_eq!(interrupt(at, put), Some(143));
     assert_eq!(fs::read_dir(at.join("out")).unwrap().count(), 0);
     drop(feeder.join());
+}
+
+#[test]
+fn a_signal_that_is_to_be_ignored_ends_nothing() {
+    let folder = tempdir().unwrap();
+    let mut put = std::process::Command::new("sh");
+    put.current_dir(folder.path()).args(["-c", "trap '' HUP; exec \"$0\" put - copy"]);
+    put.arg(env!("CARGO_BIN_EXE_twinfs")).stdin(std::process::Stdio::piped());
+    let mut child = put.spawn().unwrap();
+    let mut feeding = child.stdin.take().unwrap();
+    // It has begun to read, and looks for signals, once all of this has gone through the pipe.
+    std::io::Write::write_all(&mut feeding, &bytes(3_000_000)).unwrap();
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    std::io::Write::write_all(&mut feeding, &bytes(3_000_000)).unwrap();
+    drop(feeding);
+    assert!(child.wait().unwrap().success());
+    assert_eq!(fs::read(folder.path().join("copy")).unwrap().len(), 6_000_000);
 }

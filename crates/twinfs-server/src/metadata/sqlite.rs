@@ -68,7 +68,8 @@ impl SqliteMetadata {
         };
         let options = options
             .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(Duration::from_secs(1))
+            // Less than what is logged as a slow statement: a start that fails says why in one line.
+            .busy_timeout(Duration::from_millis(800))
             .pragma("temp_store", "memory");
         // One connection: SQLite has one writer anyway, and what is read is read at login and start.
         let pool = SqlitePoolOptions::new()

@@ -133,7 +133,7 @@ fn durable_verbs_sync_content_then_names_then_ancestors() {
         ),
         ("remove", &["unlink", "sync /c"]),
         ("rmdir", &["unlink", "sync /d"]),
-        ("remove_all", &["unlink", "unlink", "unlink", "unlink", "sync /"]),
+        ("remove_all", &["unlink", "unlink", "unlink", "unlink", "unlink", "unlink", "sync /"]),
     ];
     // Directories that several uploads share are synced once, side by side: in no order.
     let mut verbs = verbs;
