@@ -154,8 +154,10 @@ fn attach(pid: u32, call: &str, n: usize) -> Child {
         .spawn()
         .expect("strace runs; install the package strace");
     let said = BufReader::new(strace.stderr.take().expect("it is piped"));
-    let attached = said.lines().map_while(Result::ok).find(|line| line.contains("attached"));
-    assert!(attached.is_some(), "strace could not attach");
+    let mut said = said.lines().map_while(Result::ok);
+    assert!(said.any(|line| line.contains("attached")), "strace could not attach");
+    // It says when it attaches to threads that begin now, and ends where nobody listens.
+    std::thread::spawn(move || said.for_each(drop));
     strace
 }
 
