@@ -98,16 +98,31 @@ impl Uploads {
                 Ok(Outcome::Complete)
             }
             Err(UploadError::Store(error)) if error.kind() == ErrorKind::NotFound => {
-                // Its bytes are gone from the store; nothing can come of it any more.
-                tracing::warn!(%error, upload = %session.id, "an upload was lost from the store");
-                self.journal.apply(Change::Finish(session.id)).await?;
-                claim.finish();
-                self.forget(session);
+                self.lost(session, claim, &error).await?;
                 Ok(Outcome::Invalid)
+            }
+            Err(UploadError::Store(error)) if self.is_dropped(session, &claim).await => {
+                self.lost(session, claim, &error).await?;
+                Err(error.into())
             }
             // The claim goes, and the upload goes on as it was.
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether the store has dropped the bytes of an upload: those it could not sync.
+    async fn is_dropped(&self, session: &Session, claim: &Claim) -> bool {
+        let Some(staged) = claim.parked().or_else(|| session.file.get()) else { return false };
+        self.fs.reopen(staged).await.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+    }
+
+    /// The bytes of an upload are gone from the store; nothing can come of it any more.
+    async fn lost(&self, session: &Session, claim: Claim, error: &twinfs::Error) -> Result<(), UploadError> {
+        tracing::warn!(%error, upload = %session.id, "an upload was lost from the store");
+        self.journal.apply(Change::Finish(session.id)).await?;
+        claim.finish();
+        self.forget(session);
+        Ok(())
     }
 
     async fn discard_all(&self, staged: &[StagedId]) {

@@ -391,7 +391,8 @@ macro_rules! fs_methods {
             /// Publishes a staged upload at a path. Of several calls at once, one finds the upload.
             ///
             /// # Errors
-            /// `NotFound` for the upload; otherwise as [`write_with`](Self::write_with), and the upload is kept.
+            /// `NotFound` for the upload; otherwise as [`write_with`](Self::write_with), and the upload is kept,
+            /// save one that could not be synced: it is dropped.
             example ["let id = fs.stage(&Default::default())", "?;\nfs.publish(&id, \"empty\", &Default::default())", "?;"]
             fn publish(id: &StagedId, path: impl IntoFsPath, options: &WriteOptions) -> Metadata = |store| {
                 verbs::publish(store, id, &checked(store, path, Operation::Publish)?, options).await

@@ -173,6 +173,11 @@ pub(crate) fn failing_sync(store: &LocalStore, _parent: &mut Parent) {
     assert_eq!(kind(file.flush()), Some(ErrorKind::Io));
     assert_eq!(kind(file.commit()), Some(ErrorKind::Closed));
     open(store, "a", Mode::Append).unwrap().abort().unwrap();
+    let target = StagedTarget::New(StageOptions::default());
+    let id = store.write_staged(&target, &0, &Data::from("new")).unwrap();
+    assert_eq!(kind(store.publish(&id, &path("a"), &full)), Some(ErrorKind::Io));
+    assert_eq!(kind(store.publish(&id, &path("a"), &full)), Some(ErrorKind::NotFound), "never tried again");
+    assert_eq!(store.list_staged().unwrap().len(), 0);
 }
 
 /// Meets a disk that fails each second sync: that of the names.

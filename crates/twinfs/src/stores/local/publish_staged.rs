@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use super::confine::Follow;
 use super::lock::{self, Lock};
 use super::publish::{At, Outcome, check_early, condition_failed, publish};
-use super::stage::{unknown, unknown_or_fail};
+use super::stage::{dropped, unknown, unknown_or_fail};
 use super::staging::{ContentMode, stands_at};
 use super::sys::{self, Sys, fail};
 use super::version::Token;
@@ -123,7 +123,7 @@ impl Inner {
         let dir = self.staged_dir()?;
         let mut taken = self.take_uploads(&dir, group)?;
         if terms.durability != Durability::None {
-            sync_contents(&mut taken);
+            sync_contents(&dir, &mut taken, group);
         }
         let mut changed = Changed::default();
         let renamed: Vec<Result<Renamed>> = taken
@@ -219,8 +219,8 @@ impl Inner {
     }
 }
 
-/// Brings the contents to the disk; one that could not be brought there is not published.
-fn sync_contents(taken: &mut [Result<Taken>]) {
+/// Brings the contents to the disk; one that could not be brought there is dropped.
+fn sync_contents(dir: &OwnedFd, taken: &mut [Result<Taken>], group: &[PublishItem]) {
     let open: Vec<usize> = (0..taken.len()).filter(|&index| taken[index].is_ok()).collect();
     let files: Vec<BorrowedFd<'_>> =
         taken.iter().filter_map(|taken| taken.as_ref().ok()).map(|taken| taken.file.as_fd()).collect();
@@ -228,7 +228,7 @@ fn sync_contents(taken: &mut [Result<Taken>]) {
     drop(files);
     for (index, synced) in open.into_iter().zip(synced) {
         if let Err(errno) = synced {
-            taken[index] = Err(fail(errno));
+            taken[index] = Err(dropped(dir, &group[index].id, fail(errno)));
         }
     }
 }

@@ -210,6 +210,13 @@ impl Inner {
     }
 }
 
+/// Drops an upload whose bytes could not be brought to the disk: what the disk holds of them is unknown, and a
+/// second fsync would not tell.
+pub(super) fn dropped(dir: &OwnedFd, id: &StagedId, error: Error) -> Error {
+    let _ = sys::unlink_at(dir, id.as_str());
+    error.with_message("the staged upload could not be synced and was dropped; upload it again")
+}
+
 /// Visits the uploads that are kept, and removes those whose time is over.
 fn visit_uploads(dir: &OwnedFd, mut visit: impl FnMut(&str, Lifetime)) -> Sys<()> {
     let mut over = Vec::new();
@@ -330,6 +337,7 @@ impl BlockingFile for Upload {
         self.handle.with(|state| {
             state.check_kept()?;
             sync_content(&state.file, self.inner.options.durability)
+                .map_err(|error| dropped(&state.dir, &state.id, error))
         })
     }
 

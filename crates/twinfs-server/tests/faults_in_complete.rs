@@ -2,7 +2,8 @@
 //! nothing else is listed; what was not acknowledged is complete or can be completed again.
 //!
 //! `strace` attaches to the running server just before the request and kills it at the n-th use of a
-//! system call. Every use with `TWINFS_SOAK`, the first few of the telling ones otherwise.
+//! system call. Every use with `TWINFS_SOAK`, the first few of the telling ones otherwise. The same with a
+//! disk that fails to sync.
 
 #![cfg(test)]
 
@@ -148,11 +149,11 @@ impl Client {
     }
 }
 
-/// Attaches `strace` to the server and kills it at the `n`-th use of `call` by one of its threads.
-fn attach(server: &Server, call: &str, n: usize) -> Child {
+/// Attaches `strace` to the server: the `n`-th use of `call` by one of its threads meets the fault.
+fn attach(server: &Server, call: &str, n: usize, fault: &str) -> Child {
     let mut strace = Command::new("strace")
         .args(["-f", "-p", &server.child.id().to_string(), "-o", "/dev/null"])
-        .args(["-e", &format!("trace={call}"), "-e", &format!("inject={call}:signal=KILL:when={n}")])
+        .args(["-e", &format!("trace={call}"), "-e", &format!("inject={call}:{fault}:when={n}")])
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -169,7 +170,7 @@ async fn round(client: &Client, folder: &Path, call: &str, n: usize) -> bool {
     let moment = format!("{call} {n}");
     let mut server = Server::start(folder);
     let id = client.upload(&server).await;
-    let mut strace = attach(&server, call, n);
+    let mut strace = attach(&server, call, n, "signal=KILL");
     let answer = client.complete(&server, &id).await;
     let acknowledged = answer.as_ref().is_ok_and(|items| items[0]["status"] == "upload complete");
     // The call may come right after the answer.
@@ -192,13 +193,34 @@ async fn round(client: &Client, folder: &Path, call: &str, n: usize) -> bool {
     died
 }
 
+fn client() -> Client {
+    // Two tests in one process would find it installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client { http: reqwest::Client::new(), token: token() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_that_could_not_be_synced_is_over() {
+    let client = client();
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let server = Server::start(folder.path());
+    let id = client.upload(&server).await;
+    let mut strace = attach(&server, "fsync", 1, "error=EIO");
+    let failed = client.complete(&server, &id).await.unwrap_err();
+    assert_eq!(failed.status(), Some(reqwest::StatusCode::INTERNAL_SERVER_ERROR));
+    strace.kill().unwrap();
+    strace.wait().unwrap();
+    // A second sync would succeed, whatever became of the bytes.
+    let again = client.complete(&server, &id).await.unwrap();
+    assert_eq!(again[0]["error"], "Invalid upload ID", "{again}");
+    assert!(client.listing(&server).await.is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_acknowledged_completion_survives_a_kill_at_each_call() {
     let soak = std::env::var_os("TWINFS_SOAK").is_some();
     let (calls, uses) = if soak { (&CALLS[..], usize::MAX) } else { (&CALLS[..TELLING], 3) };
-    // Two tests in one process would find it installed already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = Client { http: reqwest::Client::new(), token: token() };
+    let client = client();
     let mut kills = 0;
     for call in calls {
         for n in 1..=uses {
