@@ -19,9 +19,9 @@
 //! Local disk and memory need no runtime on either face; every executor will do for the async one.
 //!
 //! # Features
-//! - `http`: [`runfiles`], the client of a run-files server, and the store `run+http(s)://`.
-//! - `tokio`: `http`, and [`net::use_runtime`], which hands it a tokio runtime of the program's own.
-//! - `objects`: [`objects`], stores of bytes under keys, as ProxyStore's connectors are.
+//! - `http`: `runfiles`, the client of a run-files server, and the store `run+http(s)://`.
+//! - `tokio`: `http`, and `net::use_runtime`, which hands it a tokio runtime of the program's own.
+//! - `objects`: `objects`, stores of bytes under keys, as ProxyStore's connectors are.
 //! - `conformance`: the suite that every store must pass, for a store of your own.
 
 pub mod adapters;
