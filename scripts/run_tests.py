@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -64,6 +65,7 @@ def registered(soak: bool) -> Iterator[Runner]:
         yield third_party_store(target)
     clippy = ("cargo", "clippy", *WORKSPACE, "--all-targets", "--", "-D", "warnings")
     yield Runner("clippy", "lint", [clippy], minutes=15)
+    yield features()
     # Libraries only: the binary has the name of the library, and would take its place.
     rustdoc = ("cargo", "doc", *WORKSPACE, "--no-deps", "--lib")
     yield Runner(
@@ -105,6 +107,18 @@ def source_checks() -> Iterator[Runner]:
     yield Runner("mypy", "lint", [(str(LINTERS / "mypy"), "--strict", *typed)], [NEED_LINTERS])
     deny = ("cargo", "deny", "--all-features", "check", "bans", "licenses", "sources")
     yield Runner("cargo-deny", "lint", [deny], [("cargo-deny",)])
+
+
+def features() -> Runner:
+    """The library as others depend on it: with one feature, and with none.
+
+    With Clippy, since `-D warnings` must not reach the dependencies: they would be compiled anew.
+    """
+    manifest = tomllib.loads((ROOT / "crates" / "twinfs" / "Cargo.toml").read_text())
+    alone = ((), *(("--features", name) for name in manifest["features"] if name != "default"))
+    clippy = ("cargo", "clippy", "-p", "twinfs", "--lib", "--locked", "--no-default-features")
+    commands = [(*clippy, *feature, "--", "-D", "warnings") for feature in alone]
+    return Runner("features", "lint", commands, minutes=15)
 
 
 def nextest(target: Path, soak: bool) -> Runner:

@@ -312,7 +312,7 @@ pub(crate) struct Token {
     /// The server to log in at, as http(s)://HOST:PORT
     #[arg(long, env = "TWINFS_SERVER", value_name = "URL", requires = "user")]
     pub(crate) server: Option<String>,
-    /// Who logs in; without ':' the password is read from standard input
+    /// Who logs in; without ':' the password is asked for, or read from standard input
     #[arg(long, env = "TWINFS_USER", value_name = "NAME:PASSWORD", hide_env_values = true)]
     pub(crate) user: Option<OsString>,
     /// The id of the user the token is for

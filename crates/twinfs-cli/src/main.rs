@@ -6,6 +6,7 @@ mod commands;
 mod exit;
 mod interrupt;
 mod output;
+mod password;
 mod progress;
 mod secret;
 mod session;

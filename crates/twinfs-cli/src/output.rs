@@ -31,13 +31,15 @@ pub(crate) type Result<T, E = Stop> = std::result::Result<T, E>;
 pub(crate) struct Failure {
     /// The path or URL as the user knows it.
     pub(crate) what: String,
+    /// Where it was to arrive, of a copy or a move that fails between two places.
+    pub(crate) destination: Option<String>,
     /// Why.
     pub(crate) error: Error,
 }
 
 impl Failure {
     pub(crate) fn new(what: impl Into<String>, error: Error) -> Self {
-        Self { what: what.into(), error }
+        Self { what: what.into(), destination: None, error }
     }
 
     /// A usage error that no path is to blame for.
@@ -129,13 +131,16 @@ impl Output {
                 "error": error.kind().mapping().name,
                 "command": command,
                 "path": failure.what,
+                "destination": failure.destination,
                 "message": reason,
                 "retryable": error.is_retryable(),
             }));
         } else if failure.what.is_empty() {
             warn(&format_args!("twinfs: {command}: {reason}"));
         } else {
-            warn(&format_args!("twinfs: {command} '{}': {reason}", failure.what.escape_debug()));
+            let destination = failure.destination.as_ref();
+            let to = destination.map(|place| format!(" to '{}'", place.escape_debug())).unwrap_or_default();
+            warn(&format_args!("twinfs: {command} '{}'{to}: {reason}", failure.what.escape_debug()));
         }
     }
 
@@ -196,6 +201,7 @@ pub(crate) fn usage(error: &clap::Error, json: bool) -> ExitCode {
             "error": ErrorKind::InvalidInput.mapping().name,
             "command": null,
             "path": "",
+            "destination": null,
             "message": message,
             "retryable": false,
         }));

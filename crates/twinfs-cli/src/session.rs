@@ -103,3 +103,10 @@ pub(crate) fn failure(place: &Place, error: twinfs::Error) -> Failure {
     let what = below.map_or_else(|| place.text.clone(), |path| place.show(&path));
     Failure::new(what, error)
 }
+
+/// The error of a verb from one place to another, with both paths where it names both.
+pub(crate) fn failure_between(from: &Place, to: &Place, error: twinfs::Error) -> Failure {
+    let destination = error.destination().and_then(|path| FsPath::new(path).ok());
+    let destination = destination.map(|path| to.show(&path));
+    Failure { destination, ..failure(from, error) }
+}

@@ -19,8 +19,9 @@
 //! Local disk and memory need no runtime on either face; every executor will do for the async one.
 //!
 //! # Features
-//! - `http`: [`runfiles`], the client of a run-files server, and the store `run+http(s)://`.
-//! - `objects`: [`objects`], stores of bytes under keys, as ProxyStore's connectors are.
+//! - `http`: `runfiles`, the client of a run-files server, and the store `run+http(s)://`.
+//! - `tokio`: `http`, and `net::use_runtime`, which hands it a tokio runtime of the program's own.
+//! - `objects`: `objects`, stores of bytes under keys, as ProxyStore's connectors are.
 //! - `conformance`: the suite that every store must pass, for a store of your own.
 
 pub mod adapters;
@@ -34,7 +35,7 @@ pub mod fork;
 pub mod layers;
 pub mod location;
 mod logic;
-#[cfg(feature = "net")]
+#[cfg(feature = "http")]
 pub mod net;
 #[cfg(feature = "objects")]
 pub mod objects;

@@ -5,7 +5,7 @@
 //! its own queue instead.
 //!
 //! The pool keeps as many workers as there are cores. A worker that is about to wait for the disk says
-//! so ([`waiting`]), and another one takes its place at once; so a disk gets as many syncs side by side as
+//! so (`waiting`), and another one takes its place at once; so a disk gets as many syncs side by side as
 //! it can join. An overseer adds more, up to the same cap, while jobs wait and none was taken for a
 //! millisecond: workers on a hung mount must not stop the others. Workers beyond the cores leave when idle.
 

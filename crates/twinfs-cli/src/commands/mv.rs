@@ -8,7 +8,7 @@ use super::transfer::{Copy, ends, target_of};
 use crate::args::Mv;
 use crate::interrupt;
 use crate::output::{Failure, Result, Stop};
-use crate::session::{About, Session, failure};
+use crate::session::{About, Session, failure_between};
 use crate::target::Place;
 
 pub(crate) fn run(session: &mut Session, args: &Mv) -> Result<()> {
@@ -66,6 +66,6 @@ fn rename(session: &mut Session, args: &Mv, from: &Place, to: &Place, into: bool
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::Unsupported => Ok(false),
         Err(error) if error.raw_os_error() == Some(CROSSES_DEVICES) => Ok(false),
-        Err(error) => Err(failure(from, error).into()),
+        Err(error) => Err(failure_between(from, to, error).into()),
     }
 }

@@ -1,7 +1,5 @@
 //! `twinfs token`: a credential for a server.
 
-use std::io;
-
 use serde_json::json;
 use twinfs::FsPath;
 use twinfs::runfiles::blocking::login;
@@ -9,6 +7,7 @@ use twinfs_server::token::Tokens;
 
 use crate::args::Token;
 use crate::output::{Failure, Result};
+use crate::password;
 use crate::secret;
 use crate::session::Session;
 
@@ -18,7 +17,7 @@ pub(crate) fn run(session: &mut Session, args: &Token) -> Result<()> {
             let (name, password) = secret::credentials(user)?;
             let password = match password {
                 Some(password) => password,
-                None => read_password()?,
+                None => password::read(&name)?,
             };
             let login = login(server, &name, &password).map_err(|error| Failure::new(&**server, error))?;
             (login.token, login.id)
@@ -37,11 +36,4 @@ pub(crate) fn run(session: &mut Session, args: &Token) -> Result<()> {
     } else {
         session.out.line(token)
     }
-}
-
-/// The first line of standard input.
-fn read_password() -> Result<String> {
-    let mut line = String::new();
-    io::stdin().read_line(&mut line).map_err(|error| Failure::new("-", twinfs::Error::from_io(error)))?;
-    Ok(line.strip_suffix('\n').map(str::to_owned).unwrap_or(line))
 }

@@ -157,6 +157,8 @@ fn tell(session: &mut Session, source: &Place, target: &Place, report: Report) -
     for failed in report.failed {
         let error = failed.error;
         let of_target = match error.kind() {
+            // Both are told.
+            _ if error.destination().is_some() => false,
             // What is in the way, or lacks room, is at the target.
             ErrorKind::ConditionFailed
             | ErrorKind::AlreadyExists
@@ -171,7 +173,8 @@ fn tell(session: &mut Session, source: &Place, target: &Place, report: Report) -
         } else {
             error
         };
-        session.out.fail(&Failure::new(what, error));
+        let destination = error.destination().map(|_| target.show(&failed.to));
+        session.out.fail(&Failure { destination, ..Failure::new(what, error) });
     }
     if !session.out.is_json() {
         return Ok(());

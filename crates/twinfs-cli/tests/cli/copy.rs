@@ -115,7 +115,7 @@ fn the_target_is_a_folder_or_a_name() {
     twinfs(at, ["cp", "-q", "a", "new/deep/x"]).ok();
     assert_eq!(fs::read(at.join("new/deep/x")).unwrap(), b"1");
     twinfs(at, ["cp", "-q", "-n", "b", "c"])
-        .fails(5, "twinfs: cp 'c': condition failed: something is there already");
+        .fails(5, "twinfs: cp 'b' to 'c': condition failed: something is there already");
     assert_eq!(fs::read(at.join("c")).unwrap(), b"1");
 }
 

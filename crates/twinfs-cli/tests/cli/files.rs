@@ -197,11 +197,14 @@ fn mv_renames_and_moves() {
     assert!(!at.join("dir").exists());
     twinfs(at, ["mv", "other/dir", "deep/er/"]).ok();
     assert_eq!(fs::read(at.join("deep/er/dir/a-b")).unwrap(), b"12345");
-    twinfs(at, ["mv", "none", "x"]).fails(3, "twinfs: mv 'none': not found");
+    twinfs(at, ["mv", "none", "x"]).fails(3, "twinfs: mv 'none' to 'x': not found");
     fs::write(at.join("one"), "1").unwrap();
     fs::write(at.join("two"), "2").unwrap();
     let run = twinfs(at, ["mv", "-n", "one", "two"]);
-    assert_eq!(run.code, 5, "{run:?}");
+    run.fails(5, "twinfs: mv 'one' to 'two': condition failed: something is there already");
+    let run = twinfs(at, ["mv", "--json", "-n", "one", "two"]);
+    let told: serde_json::Value = serde_json::from_str(&run.stderr).unwrap();
+    assert_eq!((&told["path"], &told["destination"]), (&"one".into(), &"two".into()), "{run:?}");
     assert_eq!(fs::read(at.join("two")).unwrap(), b"2");
     assert_eq!(twinfs(at, ["mv", "deep", "deep/er/inside"]).code, 2);
     assert_eq!(twinfs(at, ["mv", "one", "./one"]).code, 2);

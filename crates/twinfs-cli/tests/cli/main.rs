@@ -6,6 +6,7 @@
 mod copy;
 mod files;
 mod output;
+mod password;
 mod remote;
 mod run;
 mod serve;

@@ -5,7 +5,6 @@
 //! threads are not there, and builds its own. Callers await a task's end under any executor, or park;
 //! connections outlive the caller's event loop.
 
-#[cfg(feature = "http")]
 pub(crate) mod http;
 mod pump;
 
@@ -33,7 +32,6 @@ pub(crate) struct Net {
     handle: Handle,
     /// Kept alive here; `None` where the program handed in a runtime of its own.
     _own: Option<Runtime>,
-    #[cfg(feature = "http")]
     pub(crate) clients: http::Clients,
 }
 
@@ -77,12 +75,7 @@ pub(crate) fn net() -> Result<&'static Net> {
 
 /// Remembers the network; the caller holds `BUILDING`.
 fn install(handle: Handle, own: Option<Runtime>) -> &'static Net {
-    let net: &'static Net = Box::leak(Box::new(Net {
-        handle,
-        _own: own,
-        #[cfg(feature = "http")]
-        clients: http::Clients::default(),
-    }));
+    let net: &'static Net = Box::leak(Box::new(Net { handle, _own: own, clients: http::Clients::default() }));
     NET.store(std::ptr::from_ref(net).cast_mut(), Ordering::Release);
     net
 }
