@@ -41,11 +41,13 @@ macro_rules! access {
 
             /// Puts an object under a name that has none.
             pub(crate) $($async)? fn put(&self, name: &str, object: Data<'_>) -> Result<()> {
-                if !self.private {
-                    return wait!(self.set(name, object));
-                }
-                let fresh = WriteOptions { condition: Condition::IfAbsent, ..self.write.clone() };
-                wait!(self.write_one(name, object, &fresh))
+                wait!(self.write_one(name, object, &self.fresh()))
+            }
+
+            /// How objects are written whose names have none yet.
+            fn fresh(&self) -> WriteOptions {
+                let condition = if self.private { Condition::IfAbsent } else { Condition::None };
+                WriteOptions { condition, ..self.write.clone() }
             }
 
             $($async)? fn write_one(&self, name: &str, object: Data<'_>, write: &WriteOptions) -> Result<()> {
@@ -73,13 +75,13 @@ macro_rules! access {
 
             $($async)? fn write_all(&self, paths: &[FsPath], objects: &[Data<'_>]) -> Result<()> {
                 // Not cancelled by the first error: what is known to be there can be removed.
-                let options = bulk::Options::default().on_error(bulk::OnError::Return);
+                let (write, options) = (self.fresh(), bulk::Options::default().on_error(bulk::OnError::Return));
                 for page in pages(objects) {
                     let (paths, objects) = (&paths[page.clone()], &objects[page]);
                     if let [object] = objects && object.len() > LARGE {
                         let head = frame::head(object);
                         let parts = [Data::Borrowed(&head), object.clone()];
-                        wait!(self.fs.write_parts(paths[0].clone(), &parts, &self.write))?;
+                        wait!(self.fs.write_parts(paths[0].clone(), &parts, &write))?;
                         continue;
                     }
                     let item = |(path, object): (&FsPath, &Data<'_>)| WriteItem {
@@ -87,7 +89,7 @@ macro_rules! access {
                         data: frame::framed(object).into(),
                     };
                     let items: Vec<WriteItem<'_>> = paths.iter().zip(objects).map(item).collect();
-                    for written in wait!(bulk::pipe(&self.fs, &items, &self.write, &options))? {
+                    for written in wait!(bulk::pipe(&self.fs, &items, &write, &options))? {
                         written.result?;
                     }
                 }

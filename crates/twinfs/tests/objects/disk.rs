@@ -1,15 +1,41 @@
 //! What a directory of objects looks like, and what happens to objects that others touch.
 
 use std::io::{Seek, SeekFrom, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use twinfs::{Data, ErrorKind};
 
 use crate::{bytes, kind, scratch};
 
 /// The permission bits of a path.
-fn mode(path: &std::path::Path) -> u32 {
+fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+/// Counts the names that appear in the folders of a directory of objects.
+struct Watch(OwnedFd);
+
+impl Watch {
+    fn new(store_dir: &Path) -> Self {
+        let watch = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).unwrap();
+        for folder in 0..256 {
+            let folder = store_dir.join(format!("{folder:02x}"));
+            std::fs::create_dir(&folder).unwrap();
+            inotify::add_watch(&watch, folder, WatchFlags::CREATE | WatchFlags::MOVED_TO).unwrap();
+        }
+        Self(watch)
+    }
+
+    /// How many have appeared since the last call.
+    fn new_names(&mut self) -> usize {
+        let mut room = [MaybeUninit::uninit(); 4096];
+        let mut events = inotify::Reader::new(&self.0, &mut room);
+        std::iter::from_fn(|| events.next().ok().map(drop)).count()
+    }
 }
 
 faces! {
@@ -128,6 +154,22 @@ faces! {
             let objects: Vec<Data<'_>> = (0..64 * 40).map(|_| Data::from(&object)).collect();
             assert_eq!(kind(go!(connector.put_batch(&objects))), Some(ErrorKind::NotADirectory));
             assert_eq!(scratch.files().len(), 0);
+        });
+    }
+
+    #[test]
+    fn objects_of_a_batch_get_names_as_single_ones_do() {
+        on_face!({
+            let scratch = scratch();
+            let connector = go!(objects::FileConnector::open(&scratch.store_dir)).unwrap();
+            let mut watch = Watch::new(&scratch.store_dir);
+            go!(connector.put("one")).unwrap();
+            // One name for each where the file system can make files without names.
+            let single = watch.new_names();
+            let object = bytes(300, 1);
+            let objects: Vec<Data<'_>> = (0..300).map(|_| Data::from(&object)).collect();
+            go!(connector.put_batch(&objects)).unwrap();
+            assert_eq!(watch.new_names(), 300 * single);
         });
     }
 

@@ -1,8 +1,11 @@
 //! Verbs on many files: portions of them side by side on the pool. Neighbours in the list that
 //! stand in one directory share its descriptor, so each costs a lookup of one name.
 
+use std::cell::LazyCell;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
+#[cfg(feature = "objects")]
+use std::slice;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
@@ -176,15 +179,31 @@ impl Inner {
                 && terms.durability != Durability::Full
                 && self.check_condition(terms.condition).is_ok()
                 && !run.iter().any(|item| item.path.is_root());
-            let dir =
-                shared.then(|| self.open_for_writing(run[0].path.parent_str(), terms.parents)).flatten();
+            let dir = LazyCell::new(|| {
+                shared.then(|| self.open_for_writing(run[0].path.parent_str(), terms.parents)).flatten()
+            });
             results.extend(run.iter().map(|item| {
-                let written = match &dir {
-                    Some(dir) => self.write_in(dir, item, terms, options),
-                    None => self.write(&item.path, &item.data, options),
-                };
+                let written = self.write_item(item, || dir.as_ref(), terms, options);
                 self.rooted(written).map_err(|error| error.with_path(&item.path))
             }));
+        }
+    }
+
+    /// Writes a file, in its directory where neighbours share that: it is asked for only if it is needed.
+    fn write_item<'dir>(
+        &self,
+        item: &WriteItem<'_>,
+        dir: impl FnOnce() -> Option<&'dir OwnedFd>,
+        terms: Terms<'_>,
+        options: &WriteOptions,
+    ) -> Result<Metadata> {
+        #[cfg(feature = "objects")]
+        if let Some(metadata) = self.create_in_folder(&item.path, slice::from_ref(&item.data), options)? {
+            return Ok(metadata);
+        }
+        match dir() {
+            Some(dir) => self.write_in(dir, item, terms, options),
+            None => self.write(&item.path, &item.data, options),
         }
     }
 

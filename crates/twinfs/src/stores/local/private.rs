@@ -24,7 +24,7 @@ use super::sweep::sweep_names;
 use super::sys::{self, Sys, fail};
 use super::write::kept_vanishing;
 use super::{Inner, LocalOptions, LocalStore, MAX_VANISHED};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::{fork, pool};
 
 /// Which names in a private directory are its user's: folders in it, and files in a folder.
@@ -53,8 +53,16 @@ enum Hold {
 impl PrivateDir {
     /// Opens a directory, made if it is missing, and begins to hold it. Removes what dead writers left.
     pub(crate) fn open(path: &Path, options: LocalOptions, layout: Layout) -> Result<Self> {
+        let mut vanished = kept_vanishing();
         for _ in 0..MAX_VANISHED {
-            let store = LocalStore::open(path, options)?;
+            let store = match LocalStore::open(path, options) {
+                // The last one cleared it after it was made here and before it was opened.
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    vanished = error;
+                    continue;
+                }
+                opened => opened?,
+            };
             // Somebody else may have been the last one, and have cleared it, since it was opened.
             let Some(hold) = Hold::take(&store).map_err(fail)? else { continue };
             let _ = store.0.folders.set(Folders::default());
@@ -63,7 +71,7 @@ impl PrivateDir {
             dir.sweep();
             return Ok(dir);
         }
-        Err(kept_vanishing())
+        Err(vanished)
     }
 
     pub(crate) fn store(&self) -> &LocalStore {
