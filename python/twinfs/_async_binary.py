@@ -349,6 +349,7 @@ class AsyncFile:
         except BaseException:
             # Published or not, never in part: the operation holds the handle now, and ends it.
             self._closed, self._handle = True, None
+            del handle  # The traceback would hold it.
             raise
         self._closed = True
         return metadata
@@ -363,7 +364,9 @@ class AsyncFile:
         # Should this be cancelled, the operation is the last to hold the handle, and lets go of it.
         handle, self._handle = self._handle, None
         if handle is not None:
-            await handle.abort()
+            operation = handle.abort()
+            del handle
+            await operation
 
     def _publishes(self) -> bool:
         """Whether closing publishes."""

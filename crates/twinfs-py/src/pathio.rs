@@ -246,7 +246,7 @@ impl PathIo {
         let way = self.way;
         Ok(self.on("open", path, move |io, path| async move {
             let file = io.open_file(path, mode).await?;
-            Ok(OpenedPath(Some(PathFile { io, file: Arc::new(Mutex::new(file)), way })))
+            Ok(OpenedPath(Some(PathFile { io, file: Arc::new(Mutex::new(Some(file))), way })))
         }))
     }
 
@@ -354,8 +354,45 @@ impl Deliver for OpenedPath {
 #[pyclass(frozen, module = "twinfs._twinfs")]
 pub(crate) struct PathFile {
     io: FsPathIo,
-    file: Arc<Mutex<pathio::PathFile>>,
+    file: Shared,
     way: Way,
+}
+
+/// None after a call of `close` that was cancelled.
+type Shared = Arc<Mutex<Option<pathio::PathFile>>>;
+
+fn still_open(file: &mut Option<pathio::PathFile>) -> twinfs::Result<&mut pathio::PathFile> {
+    file.as_mut().ok_or_else(|| {
+        Error::new(ErrorKind::Closed)
+            .with_message("the call that closed the file was cancelled; what was not published is dropped")
+    })
+}
+
+/// The end of a file. It comes also if the call is cancelled, whatever still refers to the object:
+/// a traceback does, and no descriptor is to stay open for one.
+struct Closing {
+    file: Shared,
+    done: bool,
+}
+
+impl Closing {
+    async fn close(mut self, io: FsPathIo) -> twinfs::Result<()> {
+        let result = match still_open(&mut *self.file.lock().await) {
+            Ok(file) => io.close(file).await,
+            Err(error) => Err(error),
+        };
+        self.done = true;
+        result
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        // Of a call that is under way the last one of its references lets go of the file.
+        if let (false, Some(mut file)) = (self.done, self.file.try_lock()) {
+            drop(file.take());
+        }
+    }
 }
 
 /// One method of an open file.
@@ -364,7 +401,7 @@ macro_rules! on_file {
         let ($io, file) = ($this.io.clone(), Arc::clone(&$this.file));
         $this.way.operation($name, async move {
             let mut guard = file.lock().await;
-            let $file = &mut *guard;
+            let $file = still_open(&mut guard)?;
             Outcome::Ok($body)
         })
     }};
@@ -380,10 +417,10 @@ impl PathFile {
         self.way.attempted(
             "read",
             arguments,
-            move |_, (_, file)| file.try_lock()?.try_read(size).map(Content::from),
+            move |_, (_, file)| file.try_lock()?.as_mut()?.try_read(size).map(Content::from),
             move |(io, file)| async move {
                 let mut file = file.lock().await;
-                Ok(Content::from(io.read(&mut file, size).await?))
+                Ok(Content::from(io.read(still_open(&mut file)?, size).await?))
             },
         )
     }
@@ -406,9 +443,12 @@ impl PathFile {
         Ok(on_file!(self, "seek", |io, file| io.seek(file, to).await?))
     }
 
-    /// Closes the file; what is published on close is then.
+    /// Closes the file; what is published on close is then. Cancelled, it closes the file, too, and
+    /// what is not published yet is dropped.
     fn close(&self) -> Operation {
-        on_file!(self, "close", |io, file| io.close(file).await?)
+        let closing = Closing { file: Arc::clone(&self.file), done: false };
+        let io = self.io.clone();
+        self.way.operation("close", async move { Outcome::Ok(closing.close(io).await?) })
     }
 
     /// Closes the file and drops what is not published yet.
