@@ -248,7 +248,8 @@ verb! {
     ) -> Many<twinfs::Metadata> {
         let options = write_options(if_absent, if_version, durability, parents)?;
         let items = items.0;
-        if fs.way() != Way::Pool {
+        let bytes: usize = items.iter().map(|(_, data)| data.data().len()).sum();
+        if fs.way() != Way::Pool || bytes / items.len().max(1) < LARGE {
             let written = fs.write_many(&write_items(&items), &options).await.under(if_absent)?;
             return Ok(Many::new(written, on_error.0).under(if_absent));
         }
@@ -258,6 +259,10 @@ verb! {
         Ok(many.under(if_absent))
     }
 }
+
+/// From this size on, contents are left where they are and portions of them go to workers. Those of
+/// smaller files the store copies and spreads itself: it knows which of them would wait for each other.
+const LARGE: usize = 32 * 1024;
 
 /// The items as the library takes them: the data stays where it is.
 fn write_items(items: &[(FsPath, Input)]) -> Vec<WriteItem<'_>> {
