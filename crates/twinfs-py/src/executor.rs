@@ -469,9 +469,10 @@ pub(crate) fn run_waiting(py: Python<'_>, mut work: Pin<Box<dyn Work>>) -> PyRes
             }
         };
         loop {
-            match work.as_mut().deliver(py, None) {
+            match work.as_mut().deliver(py, limit.map(|limit| Instant::now() + limit)) {
                 Delivery::Done(object) => return object,
-                Delivery::Unfinished => {}
+                // Dropped, the work is cancelled.
+                Delivery::Unfinished => py.check_signals()?,
                 Delivery::Advance => break,
             }
         }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -222,8 +222,14 @@ impl<T: Item> Many<T> {
                 if let Some(item) = self.ready.next() {
                     list.append(self.object_of(py, item)?)?;
                 } else if let Source::Portions(_) = self.source {
-                    self.list = Some(Held::new(list.unbind()));
-                    return Ok(Delivery::Advance);
+                    // What is there already costs no way to a worker and back.
+                    if self.advance(&mut Context::from_waker(Waker::noop())).is_pending() {
+                        self.list = Some(Held::new(list.unbind()));
+                        return Ok(Delivery::Advance);
+                    }
+                    if let Some(failure) = self.failure.take() {
+                        return Err(failure.into_exception());
+                    }
                 } else {
                     return Ok(Delivery::Done(Ok(list.into_any().unbind())));
                 }
