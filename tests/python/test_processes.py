@@ -385,6 +385,25 @@ def test_a_signal_handler_runs_while_a_sync_call_waits(local: str) -> None:
     assert done.stdout == "handled\nb'1'\n"
 
 
+def test_a_signal_handler_runs_while_a_sync_call_makes_its_results(local: str) -> None:
+    done = python(
+        """
+        import signal, sys, twinfs
+        fs = twinfs.SyncFileSystem(sys.argv[1])
+        fs.write("a", b"")
+        signal.signal(signal.SIGALRM, lambda *_: fs.remove("a"))
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        try:
+            fs.read_many(["a"] * 500_000)
+        except FileNotFoundError:
+            print("handled meanwhile")
+        """,
+        local,
+    )
+    assert ended_well(done)
+    assert done.stdout == "handled meanwhile\n"
+
+
 # The end of the interpreter
 
 
