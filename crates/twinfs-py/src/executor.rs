@@ -456,6 +456,9 @@ impl Waiter {
 /// as that of Ctrl-C does, ends the waiting and cancels the work.
 pub(crate) fn run_waiting(py: Python<'_>, mut work: Pin<Box<dyn Work>>) -> PyResult<Py<PyAny>> {
     let limit = is_main_thread().then_some(SIGNAL_CHECK);
+    let next_check = || limit.map(|limit| Instant::now() + limit);
+    // Kept from one part of the work to the next: they may all be shorter.
+    let mut check = next_check();
     loop {
         let waiter = Arc::new(Waiter::default());
         let task = Task::start(work, Sink::Thread(Arc::clone(&waiter)))?;
@@ -469,10 +472,13 @@ pub(crate) fn run_waiting(py: Python<'_>, mut work: Pin<Box<dyn Work>>) -> PyRes
             }
         };
         loop {
-            match work.as_mut().deliver(py, limit.map(|limit| Instant::now() + limit)) {
+            match work.as_mut().deliver(py, check) {
                 Delivery::Done(object) => return object,
                 // Dropped, the work is cancelled.
-                Delivery::Unfinished => py.check_signals()?,
+                Delivery::Unfinished => {
+                    py.check_signals()?;
+                    check = next_check();
+                }
                 Delivery::Advance => break,
             }
         }
