@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from twinfs import errors
 from twinfs._files import BUFFER_SIZE, LARGE_READ, length_of
 from twinfs._read_ahead import ReadAhead
+from twinfs._write_behind import WriteBehind
 
 if TYPE_CHECKING:
     from typing import Self
@@ -66,6 +67,8 @@ class AsyncFile:
         self._blocks = ReadAhead(ahead=mode == "rb" and self._limit != 0)
         #: Bytes written that the store has not got yet; they belong before the position.
         self._behind = bytearray()
+        #: Blocks on their way to the store; they belong before those bytes.
+        self._writes = WriteBehind(behind=mode != "ab")
         self._closed = False
         #: Another writer committed first.
         self._lost = False
@@ -208,7 +211,12 @@ class AsyncFile:
     # Writing
 
     async def write(self, data: ReadableBuffer, /) -> int:
-        """Writes all of the data; gives how many bytes. Small writes are gathered in the buffer."""
+        """Writes all of the data; gives how many bytes.
+
+        Small writes are gathered in the buffer, and a few blocks of up to 1 MiB may still be on
+        their way when this returns: a failure of these is raised by a later write, or by `flush` or
+        `close`, and nothing is published.
+        """
         handle = await self._open_handle()
         if self._broken:
             raise errors.Io("an earlier append was cut short; what got through is unknown")
@@ -241,7 +249,9 @@ class AsyncFile:
         return self._handle_now().write_at(offset, data)
 
     async def flush(self) -> None:
-        """Gives the store what is in the buffer. It is not published by that."""
+        """Gives the store what was written so far. It is not published by that."""
+        if self._writes:
+            await self._writes.flush(await self._open_handle())
         if self._behind:
             handle = await self._open_handle()
             data, self._behind = self._behind, bytearray()
@@ -254,7 +264,7 @@ class AsyncFile:
 
     async def _write_through(self, handle: AsyncHandle, offset: int, data: ReadableBuffer) -> None:
         try:
-            await handle.write_at(offset, data)
+            await self._writes.write(handle, offset, data)
         except BaseException:
             self._broken = self.mode == "ab"
             raise
@@ -312,7 +322,7 @@ class AsyncFile:
         """The handle, with nothing left to write; what was read ahead stays."""
         handle = await self._open_handle()
         self._check_readable()
-        if self._behind:
+        if self._behind or self._writes:
             await self.flush()
         return handle
 
@@ -360,6 +370,7 @@ class AsyncFile:
             return
         self._closed = True
         self._behind.clear()
+        self._writes.stop()
         self._blocks.stop()
         # Should this be cancelled, the operation is the last to hold the handle, and lets go of it.
         handle, self._handle = self._handle, None

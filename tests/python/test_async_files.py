@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
+import os
 import pickle
 import random
+import resource
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from twinfs import AsyncFileSystem, errors
+from twinfs import AsyncFile, AsyncFileSystem, errors
 
 
 @pytest.fixture
@@ -144,6 +149,121 @@ def test_a_cancelled_read_in_order_has_not_moved(fs: AsyncFileSystem) -> None:
                 position += 200_000
 
     asyncio.run(main())
+
+
+def test_a_file_goes_on_in_another_loop(fs: AsyncFileSystem) -> None:
+    block = random.Random(1).randbytes(1 << 20)
+
+    async def opened(mode: str) -> AsyncFile:
+        return await fs.open("a", mode)
+
+    async def written(writer: AsyncFile) -> None:
+        for _ in range(5):
+            await writer.write(block)
+
+    async def read(reader: AsyncFile) -> None:
+        for _ in range(5):
+            assert await reader.read(len(block)) == block
+
+    writer = asyncio.run(opened("wb"))
+    for _ in range(3):
+        asyncio.run(written(writer))
+    asyncio.run(writer.close())
+    reader = asyncio.run(opened("rb"))
+    for _ in range(3):
+        asyncio.run(read(reader))
+    assert asyncio.run(reader.read()) == b""
+    asyncio.run(reader.close())
+
+
+@pytest.mark.parametrize("publish", ["staged", "in_place"])
+def test_blocks_that_are_written_are_those_of_the_file(fs: AsyncFileSystem, publish: Any) -> None:
+    """Whatever is still on its way, and however the writer jumps about or is cancelled."""
+    choice = random.Random(3)
+    pool = choice.randbytes(2_500_000)
+
+    async def main() -> None:
+        await fs.write("a", b"")
+        model = bytearray()
+        position = 0
+        file = await fs.open("a", "r+b", publish=publish)
+        for _ in range(400):
+            size = choice.choice([100_000, 1 << 20, 1_100_000, 70_000, 10, 300_000])
+            start = choice.randrange(len(pool) - size)
+            data: bytes | bytearray = pool[start : start + size]
+            if choice.random() < 0.2:
+                data = bytearray(data)
+            kind = choice.random()
+            if kind < 0.1:
+                position = await file.seek(choice.randrange(len(model) + 1))
+            elif kind < 0.15:
+                position = await file.seek(0, os.SEEK_END)
+                assert position == len(model)
+            elif kind < 0.2:
+                place = choice.randrange(len(model) + 1)
+                position = await file.seek(place)
+                assert await file.read(50_000) == model[place : place + 50_000]
+                position += len(model[place : place + 50_000])
+            elif kind < 0.25 and position == len(model) and len(model) < 8_000_000:
+                # What was not promised is written again.
+                task = asyncio.create_task(file.write(data))
+                for _ in range(choice.randrange(3)):
+                    await asyncio.sleep(0)
+                if not task.done():
+                    task.cancel()
+                    await asyncio.gather(task, return_exceptions=True)
+                if task.cancelled():
+                    assert await file.tell() == position
+                    await file.write(data)
+                model[position : position + size] = data
+                position += size
+            elif position + size < 8_000_000:
+                assert await file.write(data) == size
+                if isinstance(data, bytearray):
+                    expected = bytes(data)
+                    data[:] = bytes(size)
+                else:
+                    expected = data
+                model[position : position + size] = expected
+                position += size
+            else:
+                position = await file.seek(0)
+            assert await file.tell() == position
+        await file.close()
+        assert await fs.read("a") == model
+
+    asyncio.run(main())
+
+
+def test_a_block_that_failed_is_told_of_and_nothing_is_published(tmp_path: Path) -> None:
+    """It may have been on its way when its own write returned."""
+    fs = AsyncFileSystem(tmp_path)
+    block = random.Random(1).randbytes(1 << 20)
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    async def main(fits: int, count: int) -> None:
+        # Python ignores the signal; the system call fails.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (fits * len(block), limit[1]))
+        failures = 0
+        file = await fs.open("a", "wb")
+        for _ in range(count):
+            try:
+                await file.write(block)
+            except OSError as error:
+                assert error.errno == errno.EFBIG
+                failures += 1
+        assert await file.tell() == (count - failures) * len(block)
+        with pytest.raises(OSError, match="'a'"):
+            await file.close()
+        assert file.closed
+
+    try:
+        for fits in range(5):
+            for count in range(fits + 1, fits + 6):
+                asyncio.run(main(fits, count))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("size", [1, 3, 1000, 1 << 20])

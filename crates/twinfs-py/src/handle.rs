@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::lock::Mutex;
 use pyo3::prelude::*;
 use twinfs::File;
 
@@ -21,11 +22,13 @@ struct OpenFile {
     file: File,
     way: Way,
     if_absent: bool,
+    /// Of writes to a local file, which the system does one after the other anyway.
+    write_turn: Mutex<()>,
 }
 
 impl Opened {
     pub(crate) fn new(file: File, way: Way, if_absent: bool) -> Self {
-        Self(Some(Arc::new(OpenFile { file, way, if_absent })))
+        Self(Some(Arc::new(OpenFile { file, way, if_absent, write_turn: Mutex::new(()) })))
     }
 }
 
@@ -160,6 +163,22 @@ file_verb! {
     Short write_at(this, offset: Count, data: Input) -> usize {
         this.file.write_at(offset.0, data.data()).await?;
         Ok(data.len())
+    }
+}
+
+#[pymethods]
+impl AsyncHandle {
+    /// As `write_at`, for several at once that do not overlap: those to a local file go one after the
+    /// other, so that no worker waits in the system for another one.
+    fn write_in_turn(&self, offset: Count, data: Input) -> Operation {
+        let this = Arc::clone(&self.0);
+        self.0.way.operation("write_in_turn", async move {
+            let _turn = match this.way {
+                Way::Pool => Some(this.write_turn.lock().await),
+                Way::InPlace | Way::Calling | Way::Woken => None,
+            };
+            write_at(Arc::clone(&this), offset, data).await
+        })
     }
 }
 
