@@ -213,9 +213,9 @@ class AsyncFile:
     async def write(self, data: ReadableBuffer, /) -> int:
         """Writes all of the data; gives how many bytes.
 
-        Small writes are gathered in the buffer, and a few blocks of up to 1 MiB may still be on
-        their way when this returns: a failure of these is raised by a later write, or by `flush` or
-        `close`, and nothing is published.
+        Small writes are gathered in the buffer, and a block of up to 1 MiB may still be on its way
+        when this returns: its failure is raised by the next write, or by `flush` or `close`, and
+        nothing is published.
         """
         handle = await self._open_handle()
         if self._broken:
@@ -230,7 +230,8 @@ class AsyncFile:
             self._check_writable()
             self._behind += view
         else:
-            await self.flush()
+            if self._behind:
+                await self._flush_buffer(handle)
             await self._write_through(handle, self._position, data if size else view)
         self._position += size
         return size
@@ -250,17 +251,19 @@ class AsyncFile:
 
     async def flush(self) -> None:
         """Gives the store what was written so far. It is not published by that."""
+        if self._behind:
+            await self._flush_buffer(await self._open_handle())
         if self._writes:
             await self._writes.flush(await self._open_handle())
-        if self._behind:
-            handle = await self._open_handle()
-            data, self._behind = self._behind, bytearray()
-            try:
-                await self._write_through(handle, self._position - len(data), data)
-            except BaseException:
-                # At the same place the same bytes may be written again.
-                self._behind = data + self._behind
-                raise
+
+    async def _flush_buffer(self, handle: AsyncHandle) -> None:
+        data, self._behind = self._behind, bytearray()
+        try:
+            await self._write_through(handle, self._position - len(data), data)
+        except BaseException:
+            # At the same place the same bytes may be written again.
+            self._behind = data + self._behind
+            raise
 
     async def _write_through(self, handle: AsyncHandle, offset: int, data: ReadableBuffer) -> None:
         try:

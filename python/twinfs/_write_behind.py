@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from twinfs._twinfs import AsyncHandle, Operation
 
-#: How many blocks may be on their way when a write returns, and the sizes of blocks where that
-#: pays: smaller ones are gathered in a buffer, larger ones would take too much memory.
-WRITE_BEHIND = 2
+#: How many blocks may be on their way when a write returns (more gain nothing), and the sizes of
+#: blocks where that pays: smaller ones are gathered in a buffer, larger ones take too much memory.
+WRITE_BEHIND = 1
 WRITE_BEHIND_SIZES = range(64 * 1024 + 1, LARGE_READ + 1)
 
 
@@ -67,7 +67,7 @@ class WriteBehind:
         return bool(self._going)
 
     async def write(self, handle: AsyncHandle, offset: int, data: ReadableBuffer) -> None:
-        """Writes all of the data; of a few large blocks it only begins to."""
+        """Writes all of the data; of a block in a row of them it only begins to."""
         # Only `bytes` stay what they are while they are on their way.
         if not (self._waited and type(data) is bytes and len(data) in WRITE_BEHIND_SIZES):
             await self.flush(handle)
