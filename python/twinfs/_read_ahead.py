@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from twinfs._files import LARGE_READ
@@ -27,6 +28,8 @@ class ReadAhead:
         self._ahead = ahead
         #: Blocks on their way, by their offset, all of one size.
         self._coming: dict[int, Operation[bytes]] = {}
+        #: The event loop that hears of their end.
+        self._loop: asyncio.AbstractEventLoop | None = None
         #: Where the next block would begin, and its size, if the last one was full.
         self._sequel: tuple[int, int] | None = None
         #: Whether the last block had to be waited for.
@@ -37,9 +40,12 @@ class ReadAhead:
         coming = self._coming
         in_order = self._sequel == (position, size)
         self._sequel = None
-        if coming and not (in_order and position in coming):
+        if coming and not (
+            in_order and position in coming and self._loop is asyncio.get_running_loop()
+        ):
             self.stop()
         if in_order and self._waited and self._ahead and size in READ_AHEAD_SIZES:
+            self._loop = asyncio.get_running_loop()
             for offset in range(position, position + (1 + READ_AHEAD) * size, size):
                 if offset not in coming:
                     coming[offset] = handle.read_at(offset, size).start()

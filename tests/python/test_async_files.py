@@ -176,6 +176,29 @@ def test_a_file_goes_on_in_another_loop(fs: AsyncFileSystem) -> None:
     asyncio.run(reader.close())
 
 
+def test_what_is_read_ahead_in_one_loop_is_not_awaited_in_another(tmp_path: Path) -> None:
+    fs = AsyncFileSystem(tmp_path)
+    content = random.Random(1).randbytes(30_000_000)
+    (tmp_path / "a").write_bytes(content)
+
+    async def opened() -> AsyncFile:
+        return await fs.open("a")
+
+    async def read(reader: AsyncFile, count: int) -> None:
+        for _ in range(count):
+            start = await reader.tell()
+            assert await reader.read(1 << 20) == content[start : start + (1 << 20)]
+
+    reader = asyncio.run(opened())
+    for count in range(1, 8):
+        # Only what is not in the page cache is read ahead.
+        with (tmp_path / "a").open("rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        asyncio.run(read(reader, count))
+    asyncio.run(reader.close())
+
+
 @pytest.mark.parametrize("publish", ["staged", "in_place"])
 def test_blocks_that_are_written_are_those_of_the_file(fs: AsyncFileSystem, publish: Any) -> None:
     """Whatever is still on its way, and however the writer jumps about or is cancelled."""
