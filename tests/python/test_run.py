@@ -62,9 +62,19 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+#: `python -m twinfs.run`, as it is under a terminal: what started the tests, as `nohup` does, may
+#: have had signals ignored, and twinfs.run keeps to that.
+UNDER_A_TERMINAL = """
+import os, signal, sys
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, "-m", "twinfs.run", *sys.argv[1:]])
+"""
+
+
 def start(folder: Path, *options: str, service: str = "service:run") -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "twinfs.run", service, *options],
+        [sys.executable, "-c", UNDER_A_TERMINAL, service, *options],
         cwd=folder,
         env={**os.environ, "SCRATCH": "scratch", "TMPDIR": str(folder / "scratch")},
         stdout=subprocess.PIPE,
