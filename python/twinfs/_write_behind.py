@@ -37,9 +37,9 @@ class _Block:
     def take(self, handle: AsyncHandle) -> Operation[int]:
         """What is to be awaited, in the loop that runs now."""
         operation, self.operation = self.operation, None
-        if operation is not None and self.loop is asyncio.get_running_loop():
-            return operation
         if operation is not None:
+            if self.loop is asyncio.get_running_loop():
+                return operation
             operation.close()
         return handle.write_in_turn(self.offset, self.data)
 
@@ -71,7 +71,8 @@ class WriteBehind:
         # Only `bytes` stay what they are while they are on their way.
         if not (self._waited and type(data) is bytes and len(data) in WRITE_BEHIND_SIZES):
             await self.flush(handle)
-            operation = handle.write_at(offset, data)
+            # In turn, too: one that was cancelled may still be at work at the same place.
+            operation = handle.write_in_turn(offset, data)
             await operation
             self._waited = self._behind and operation.by_worker
             return
