@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import gc
 import inspect
 import itertools
-from collections.abc import Iterator
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 import twinfs
 
@@ -78,3 +83,66 @@ def fs(request: pytest.FixtureRequest, url: str) -> Iterator[Any]:
         return
     with asyncio.Runner() as runner, Awaited(twinfs.AsyncFileSystem(url), runner) as face:
         yield face
+
+
+class LoopWithoutReaders(asyncio.SelectorEventLoop):
+    """As asyncio's loop on Windows, which cannot watch descriptors."""
+
+    def add_reader(self, *_: Any) -> Any:
+        raise NotImplementedError
+
+
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "asyncio": asyncio.SelectorEventLoop,
+    "uvloop": uvloop.new_event_loop,
+    "without-readers": LoopWithoutReaders,
+}
+
+
+@pytest.fixture(params=LOOPS)
+def run(request: pytest.FixtureRequest) -> Callable[[Awaitable[Any]], Any]:
+    """Runs a coroutine in a new loop of each kind."""
+
+    def run(main: Any) -> Any:
+        with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
+            return runner.run(main)
+
+    return run
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Whether a condition comes true: for what a worker does in its own time."""
+    for _ in range(500):
+        if condition():
+            return True
+        gc.collect()
+        time.sleep(0.01)
+    return False
+
+
+class Stuck:
+    """A folder in which writes wait, since somebody else holds its lock."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        twinfs.SyncFileSystem(folder).write("ordinary", b"content")
+        self.descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(self.descriptor, fcntl.LOCK_EX)
+
+    def release(self) -> None:
+        fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        self.release()
+        os.close(self.descriptor)
+
+
+@pytest.fixture
+def stuck(local: str) -> Iterator[Stuck]:
+    folder = Stuck(local)
+    yield folder
+    folder.close()
