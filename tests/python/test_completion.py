@@ -1,4 +1,4 @@
-"""How operations get back to their loops: loops, threads, cancellation, and what is left behind."""
+"""How operations get back to their loops: loops, threads, and what is left behind."""
 
 from __future__ import annotations
 
