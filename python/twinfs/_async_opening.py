@@ -27,9 +27,8 @@ class Opening(Generic[FileT]):
         if file.mode.startswith("a"):
             buffer = file if isinstance(file, AsyncFile) else file.buffer
             end = await buffer.seek(0, os.SEEK_END)
-            if end and isinstance(file, AsyncTextFile):
-                # A mark of the byte order stands at the start of a file only.
-                file._encoder.setstate(0)
+            if isinstance(file, AsyncTextFile):
+                file._begin_encoding(end)
         return file
 
     def __await__(self) -> Generator[Any, None, FileT]:

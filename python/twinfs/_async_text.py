@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import codecs
 import io
+import operator
 import os
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+
+from twinfs import errors as _errors
+from twinfs._text_position import Decoded, Place
 
 if TYPE_CHECKING:
     from typing import Self
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class AsyncTextFile:
-    """An open file of text. It is read and written from one end to the other.
+    """An open file of text.
 
     >>> import asyncio, twinfs
     >>> async def main():
@@ -56,6 +60,8 @@ class AsyncTextFile:
             self._decoder = io.IncrementalNewlineDecoder(decoder, translate=newline is None)
         self._text = ""
         self._ended = False
+        #: Where the text that was decoded comes from.
+        self._decoded = Decoded()
 
     @property
     def closed(self) -> bool:
@@ -70,38 +76,63 @@ class AsyncTextFile:
         """Whether the mode writes."""
         return self.buffer.writable()
 
+    def seekable(self) -> bool:
+        """Always true."""
+        return self.buffer.seekable()
+
     async def _fill(self) -> bool:
         """Decodes another block; false at the end."""
         if self._ended:
             return False
-        block = await self.buffer.read(max(self.buffer._limit, 1))
-        self._ended = not block
-        self._text += self._decoder.decode(block, final=self._ended)
+        start = await self.buffer.tell()
+        self._decode(start, await self.buffer.read(max(self.buffer._limit, 1)))
         return True
+
+    def _decode(self, start: int, block: bytes, *, final: bool = False) -> None:
+        state = self._decoder.getstate()
+        self._ended = final or not block
+        text = self._decoder.decode(block, final=self._ended)
+        self._decoded.add(
+            start,
+            state,
+            block,
+            final=self._ended,
+            characters=len(text),
+            unread=len(self._text),
+        )
+        self._text += text
+
+    def _take(self, count: int) -> str:
+        text, self._text = self._text[:count], self._text[count:]
+        if not self._text:
+            self._decoded.all_read()
+        return text
+
+    def _forget(self) -> None:
+        """Drops what was decoded ahead."""
+        self._text, self._ended = "", False
+        self._decoded.clear()
+        self._decoder.reset()
 
     async def read(self, size: int | None = -1, /) -> str:
         """Reads up to `size` characters, all there are with -1; empty at the end."""
-        everything = size is None or size < 0
         self.buffer._check_readable()
-        if everything:
-            block = await self.buffer.read()
-            self._ended = True
-            self._text += self._decoder.decode(block, final=True)
-        else:
-            while len(self._text) < (size or 0) and await self._fill():
-                pass
-        end = len(self._text) if everything else size
-        text, self._text = self._text[:end], self._text[end:]
-        return text
+        if size is None or size < 0:
+            start = await self.buffer.tell()
+            self._decode(start, await self.buffer.read(), final=True)
+            return self._take(len(self._text))
+        while len(self._text) < size and await self._fill():
+            pass
+        return self._take(size)
 
-    async def readline(self) -> str:
-        """Reads up to and including the next end of a line."""
+    async def readline(self, size: int | None = -1, /) -> str:
+        """Reads up to and including the next end of a line, or `size` characters."""
+        limit = -1 if size is None else size
         while (end := self._line_end()) is None:
-            if not await self._fill():
+            if 0 <= limit <= len(self._text) or not await self._fill():
                 end = len(self._text)
                 break
-        line, self._text = self._text[:end], self._text[end:]
-        return line
+        return self._take(end if limit < 0 else min(end, limit))
 
     def _line_end(self) -> int | None:
         text = self._text
@@ -137,8 +168,7 @@ class AsyncTextFile:
         self.buffer._check_writable()
         if self.readable():
             # What was decoded ahead lies before what is written.
-            self._text, self._ended = "", False
-            self._decoder.reset()
+            self._forget()
         ending = os.linesep if self._newline is None else self._newline
         converted = text if ending in ("", "\n") else text.replace("\n", ending)
         await self.buffer.write(self._encoder.encode(converted))
@@ -158,6 +188,56 @@ class AsyncTextFile:
     async def flush_to_disk(self) -> None:
         """Brings what was written to the disk without publishing it."""
         await self.buffer.flush_to_disk()
+
+    async def tell(self) -> int:
+        """The position, as a number for `seek`; it counts no characters, nor always bytes."""
+        position = await self.buffer.tell()
+        return self._decoded.place(self._decoder, position, unread=len(self._text)).number()
+
+    async def seek(self, position: int, whence: int = os.SEEK_SET, /) -> int:
+        """Moves the position to one that `tell` gave, or with 0 and `whence` 2 to the end.
+
+        Gives the new one. Raises Unsupported for a distance from the position or the end, since
+        characters differ in length.
+        """
+        position = operator.index(position)
+        if whence not in (os.SEEK_SET, os.SEEK_CUR, os.SEEK_END):
+            raise _errors.InvalidInput(f"whence is 0, 1 or 2, not {whence}")
+        if whence != os.SEEK_SET and position != 0:
+            raise _errors.Unsupported("text is sought from its start alone: seek to what tell gave")
+        if position < 0:
+            raise _errors.InvalidInput(f"negative seek position {position}")
+        if whence == os.SEEK_CUR:
+            return await self.tell()
+        if whence == os.SEEK_END:
+            position = await self.buffer.seek(0, os.SEEK_END)
+            self._forget()
+        else:
+            await self._seek_to(Place.of_number(position))
+        self._begin_encoding(position)
+        return position
+
+    async def _seek_to(self, place: Place) -> None:
+        await self.buffer.seek(place.start)
+        self._forget()
+        if place == Place(0):
+            return
+        block = await self.buffer.read(place.feed) if place.feed else b""
+        self._decoder.setstate((b"", place.flags))
+        self._decoded.begin()
+        if place.feed:
+            self._decode(place.start, block, final=place.at_end)
+            self._ended = False
+        if len(self._text) < place.skip:
+            raise _errors.InvalidInput("the file has no such place: was it another one?")
+        self._take(place.skip)
+
+    def _begin_encoding(self, position: int) -> None:
+        # A mark of the byte order stands at the start of a file only.
+        if position == 0:
+            self._encoder.reset()
+        else:
+            self._encoder.setstate(0)
 
     async def stat(self) -> Metadata:
         """What this handle sees: the version it reads, or the content so far."""
@@ -195,8 +275,8 @@ class AsyncTextFile:
             "newline": self._newline,
             "line_buffering": self._line_buffering,
         }
-        # What was decoded ahead travels: the bytes behind it have no place of their own.
-        ahead = (self._decoder.getstate(), self._text, self._ended)
+        # What was decoded ahead travels: it is behind the position of the bytes.
+        ahead = (self._decoder.getstate(), self._text, self._ended, self._decoded)
         return _unpickled_text, (self.buffer, options, ahead)
 
     def __repr__(self) -> str:
@@ -205,9 +285,11 @@ class AsyncTextFile:
 
 
 def _unpickled_text(
-    buffer: AsyncFile, options: dict[str, Any], ahead: tuple[tuple[bytes, int], str, bool]
+    buffer: AsyncFile,
+    options: dict[str, Any],
+    ahead: tuple[tuple[bytes, int], str, bool, Decoded],
 ) -> AsyncTextFile:
     file = AsyncTextFile(buffer, **options)
-    state, file._text, file._ended = ahead
+    state, file._text, file._ended, file._decoded = ahead
     file._decoder.setstate(state)
     return file

@@ -178,63 +178,6 @@ def test_lines(fs: Any, buffering: int) -> None:
         assert file.read(3) == b"two"
 
 
-def test_text(fs: Any) -> None:
-    with fs.open("a", "w") as file:
-        assert file.write("grün\nblau\n") == 10
-        file.writelines(["x", "y\n"])
-    assert fs.read("a") == "grün\nblau\nxy\n".encode()
-    with fs.open("a", "r") as file:
-        assert list(file) == ["grün\n", "blau\n", "xy\n"]
-    with fs.open("a", "r") as file:
-        assert file.read(3) == "grü"
-        assert file.readline() == "n\n"
-        assert file.read() == "blau\nxy\n"
-        assert file.encoding == "utf-8"
-    with fs.open("b", "w", encoding="utf-16", newline="\r\n") as file:
-        file.write("ä\n")
-    assert fs.read("b").decode("utf-16") == "ä\r\n"
-    with fs.open("b", "r", encoding="utf-16") as file:
-        assert file.read() == "ä\n"
-    with pytest.raises(UnicodeDecodeError), fs.open("b", "r", encoding="ascii") as file:
-        file.read()
-    with fs.open("b", "r", encoding="ascii", errors="replace") as file:
-        assert "�" in file.read()
-
-
-@pytest.mark.parametrize("newline", [None, "", "\n", "\r", "\r\n"])
-def test_ends_of_lines_are_those_of_python(fs: Any, newline: str | None) -> None:
-    content = b"a\r\nb\rc\n\r\n\nlast\r"
-    fs.write("a", content)
-    expected = list(io.TextIOWrapper(io.BytesIO(content), "utf-8", newline=newline))
-    with fs.open("a", "r", newline=newline) as file:
-        assert list(file) == expected
-    buffer = io.BytesIO()
-    text = io.TextIOWrapper(buffer, "utf-8", newline=newline)
-    text.write("x\ny\r\n")
-    text.flush()
-    with fs.open("b", "w", newline=newline) as file:
-        file.write("x\ny\r\n")
-    assert fs.read("b") == buffer.getvalue()
-
-
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
-def test_a_mark_of_the_byte_order_stands_at_the_start_only(fs: Any, encoding: str) -> None:
-    with fs.open("a", "a", encoding=encoding) as file:
-        file.write("one\n")
-    with fs.open("a", "a", encoding=encoding) as file:
-        file.write("two\n")
-    assert fs.read("a") == "one\ntwo\n".encode(encoding)
-
-
-def test_text_that_was_read_ahead_is_not_read_after_a_write(fs: Any) -> None:
-    fs.write("a", b"one\ntwo\n")
-    with fs.open("a", "r+") as file:
-        assert file.readline() == "one\n"
-        file.write("three\n")
-        assert file.read() == ""
-    assert fs.read("a") == b"one\ntwo\nthree\n"
-
-
 @pytest.mark.parametrize("buffering", [-1, 0])
 def test_what_a_mode_does_not_do_is_refused_whatever_the_size(fs: Any, buffering: int) -> None:
     for mode in ("wb", "ab", "xb"):
