@@ -282,8 +282,12 @@ fn a_fault_is_found_on_both_faces(#[case] fault: Fault, #[case] trial: &str) {
 /// On the sync face the two run on threads of their own, so the part shows that stands for a while.
 #[test]
 fn a_part_that_shows_is_found() {
-    let only = Options::default().only("a_reader_never_sees_a_part");
-    assert_fails(&sync(Faulty::new(Fault::WritesShowAPart), &only), "a_reader_never_sees_a_part");
+    let trial = "a_reader_never_sees_a_part";
+    let only = Options::default().only(trial);
+    let found =
+        || sync(Faulty::new(Fault::WritesShowAPart), &only).failed.iter().any(|(name, _)| *name == trial);
+    // On a busy machine the one may be done before the other has begun.
+    assert!((0..20).any(|_| found()), "{trial} found nothing");
 }
 
 /// What a store may lack and a call may ask for.
