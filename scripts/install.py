@@ -21,6 +21,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -57,6 +58,17 @@ def run(*command: str | Path, **env: str) -> None:
     subprocess.run(arguments, check=True, stdin=subprocess.DEVNULL, env={**os.environ, **env})
 
 
+def fetch(*command: str | Path, **env: str) -> None:
+    """Runs a command that downloads something: again, and yet again, where it fails."""
+    for pause in (10, 30):
+        try:
+            return run(*command, **env)
+        except subprocess.CalledProcessError as failed:
+            print(f"{failed}; again in {pause} seconds", flush=True)
+            time.sleep(pause)
+    return run(*command, **env)
+
+
 def output_of(*command: str | Path) -> str | None:
     """What a command prints, or None where it cannot be run or fails."""
     try:
@@ -66,7 +78,7 @@ def output_of(*command: str | Path) -> str | None:
             check=True,
             stdin=subprocess.DEVNULL,
             text=True,
-            timeout=60,
+            timeout=300,
         )
     except (OSError, subprocess.SubprocessError):
         return None
@@ -90,7 +102,7 @@ def can_install_packages() -> bool:
 def apt_get(*arguments: str) -> None:
     # A second run of apt-get may hold the lock for a while: wait for it rather than fail.
     options = ("-qq", "-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3")
-    run("apt-get", *options, *arguments, DEBIAN_FRONTEND="noninteractive")
+    fetch("apt-get", *options, *arguments, DEBIAN_FRONTEND="noninteractive")
 
 
 def install_packages(*packages: str) -> None:
@@ -130,7 +142,7 @@ def cargo_tool(name: str) -> str:
     here = version_of(name)
     if here is None or here < oldest:
         build = TOOLS / "build"
-        run(
+        fetch(
             *("cargo", "install", name, "--version", wanted, "--locked", "--no-default-features"),
             *("--root", TOOLS, "--force"),
             CARGO_TARGET_DIR=str(build),
@@ -202,7 +214,8 @@ def venv(name: str, version: str, *requirements: str) -> str:
         run(python, "-m", "venv", here)
         if files:
             listed = [word for file in files for word in ("--requirement", str(file))]
-            run(here / "bin" / "python", "-m", "pip", "install", "--no-input", "--quiet", *listed)
+            pip = (here / "bin" / "python", "-m", "pip", "install", "--no-input", "--quiet")
+            fetch(*pip, *listed)
         stamp.write_text(made_from)
     return f"{here.relative_to(ROOT)} with {python}"
 

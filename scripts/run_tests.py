@@ -54,22 +54,22 @@ def registered(soak: bool) -> Iterator[Runner]:
     # Compiles what all later runners run: tests, examples, benches, and target/debug/twinfs, with
     # the web page in it if that was built.
     build = ("cargo", "build", *WORKSPACE, "--all-targets")
-    yield Runner("build", "test", [build], minutes=25)
+    yield Runner("build", "test", [build], minutes=60)
     yield nextest(target, soak)
     if examples := sorted((ROOT / "crates" / "twinfs" / "examples").glob("*.rs")):
         programs = [(str(target / "debug" / "examples" / path.stem),) for path in examples]
         yield Runner("examples", "test", programs)
     doctests = ("cargo", "test", *WORKSPACE, "--doc")
-    yield Runner("doctest", "test", [doctests], minutes=15, skips=reports.skips_in_libtest)
+    yield Runner("doctest", "test", [doctests], minutes=40, skips=reports.skips_in_libtest)
     if (ROOT / "examples" / "third-party-store").is_dir():
         yield third_party_store(target)
     clippy = ("cargo", "clippy", *WORKSPACE, "--all-targets", "--", "-D", "warnings")
-    yield Runner("clippy", "lint", [clippy], minutes=15)
+    yield Runner("clippy", "lint", [clippy], minutes=40)
     yield features()
     # Libraries only: the binary has the name of the library, and would take its place.
     rustdoc = ("cargo", "doc", *WORKSPACE, "--no-deps", "--lib")
     yield Runner(
-        "rustdoc", "lint", [rustdoc], minutes=15, environment={"RUSTDOCFLAGS": "-D warnings"}
+        "rustdoc", "lint", [rustdoc], minutes=40, environment={"RUSTDOCFLAGS": "-D warnings"}
     )
     if (ROOT / "python").is_dir():
         yield from python_package(target, soak)
@@ -118,7 +118,7 @@ def features() -> Runner:
     alone = ((), *(("--features", name) for name in manifest["features"] if name != "default"))
     clippy = ("cargo", "clippy", "-p", "twinfs", "--lib", "--locked", "--no-default-features")
     commands = [(*clippy, *feature, "--", "-D", "warnings") for feature in alone]
-    return Runner("features", "lint", commands, minutes=15)
+    return Runner("features", "lint", commands, minutes=40)
 
 
 def nextest(target: Path, soak: bool) -> Runner:
@@ -132,7 +132,7 @@ def nextest(target: Path, soak: bool) -> Runner:
         "test",
         [command],
         [("packages",), ("cargo-nextest",)],
-        minutes=24 * 60 if soak else 25,
+        minutes=24 * 60 if soak else 60,
         makes=[junit],
         skips=partial(nextest_skips, junit, soak),
     )
@@ -187,7 +187,7 @@ def third_party_store(target: Path) -> Runner:
         "third-party-store",
         "test",
         [(*command, "--", "--show-output")],
-        minutes=15,
+        minutes=40,
         skips=reports.skips_in_libtest,
     )
 
@@ -220,7 +220,7 @@ def web_page(target: Path) -> Iterator[Runner]:
         "test",
         [("npx", "--no-install", "playwright", "test", "--reporter=list,junit")],
         [("packages", "chromium"), NEED_WEB],
-        minutes=15,
+        minutes=40,
         environment={
             "PLAYWRIGHT_JUNIT_OUTPUT_FILE": str(junit),
             "TWINFS_BIN": str(target / "debug" / "twinfs"),
@@ -252,14 +252,14 @@ def pytest(
     junit = target / ("soak-reports" if soak else "test-logs") / f"{name}.xml"
     run = (
         *(str(ROOT / ".venv" / name / "bin" / "python"), "-m", "pytest", f"tests/{group}"),
-        *(f"--junitxml={junit}", f"--timeout={3600 if soak else 180}", "-rsx"),
+        *(f"--junitxml={junit}", f"--timeout={3600 if soak else 600}", "-rsx"),
     )
     return Runner(
         name,
         "test",
         [*([install_wheel(name, wheels)] if wheels else []), run],
         [("packages",), ("venv", name, version, *requirements)],
-        minutes=6 * 60 if soak else 22,
+        minutes=6 * 60 if soak else 45,
         environment={"TWINFS_BIN": str(target / "debug" / "twinfs")},
         makes=[junit],
         skips=lambda _: reports.skips_in_junit(junit),
@@ -268,7 +268,7 @@ def pytest(
 
 def install_all(runners: list[Runner]) -> list[runner.Outcome]:
     needs = dict.fromkeys(tuple(need) for entry in runners for need in entry.needs)
-    session = runner.Session(minutes=60)
+    session = runner.Session(minutes=120)
     statuses = {0: "ok", install.CANNOT_BE_HAD: "skip"}
     outcomes = []
     for need in needs:
@@ -285,7 +285,7 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="name the runners, run none")
     parser.add_argument("--setup", action="store_true", help="install what they need, run none")
     parser.add_argument("--soak", action="store_true", help="full counts, ignored tests included")
-    parser.add_argument("--minutes", type=float, help="for all together (60; with --soak no limit)")
+    parser.add_argument("--minutes", type=float, help="for all together (120; soak: no limit)")
     options = parser.parse_args()
     os.chdir(ROOT)
     # A shell that starts this in the background has Ctrl-C ignored, which all tests would inherit.
@@ -306,7 +306,7 @@ def main() -> int:
         return 0
     if options.setup:
         return 0 if runner.sum_up(install_all(runners), "installs") else 1
-    minutes = options.minutes or (float("inf") if options.soak else 60)
+    minutes = options.minutes or (float("inf") if options.soak else 120)
     return 0 if runner.sum_up(runner.run_all(runners, minutes)) else 1
 
 

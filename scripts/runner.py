@@ -26,7 +26,10 @@ ENVIRONMENT = {
     "CARGO_TERM_COLOR": "never",
     "NO_COLOR": "1",
     "PATH": install.SEARCH_PATH,
+    "PIP_DEFAULT_TIMEOUT": "120",
     "PIP_NO_INPUT": "1",
+    "PIP_RETRIES": "10",
+    "npm_config_fetch_retries": "6",
 }
 # What is still alive this long after being asked to end is killed.
 GRACE_SECONDS = 15
@@ -42,7 +45,7 @@ class Runner:
     commands: Sequence[Sequence[str]]
     #: Arguments of install.py for what must be there first.
     needs: Sequence[Sequence[str]] = ()
-    minutes: float = 5
+    minutes: float = 15
     environment: Mapping[str, str] = field(default_factory=dict)
     directory: Path = install.ROOT
     #: Files and folders that the commands make, removed first so that none is an older run's.

@@ -284,7 +284,7 @@ def test_systems_travel_to_spawned_processes(module: Any, tmp_path: Path) -> Non
     ]
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         for system in systems:
-            assert pool.submit(read_there, system, "a").result(60) == b"hello"
+            assert pool.submit(read_there, system, "a").result(150) == b"hello"
             again = pickle.loads(pickle.dumps(system))
             assert (type(again), again.template) == (type(system), system.template)
             assert read_there(copy.deepcopy(system), "a") == b"hello"
@@ -301,7 +301,7 @@ def test_a_pickled_memory_system_has_its_files_as_they_were(module: Any) -> None
     with plain.open("a/b", "w") as file:
         file.write(b"later")
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        assert pool.submit(read_there, pickle.loads(travelling), "a/b").result(60) == b"hello"
+        assert pool.submit(read_there, pickle.loads(travelling), "a/b").result(150) == b"hello"
 
 
 def test_what_is_closed_does_not_travel() -> None:

@@ -48,12 +48,12 @@ def test_classes_and_factories_travel_to_a_spawned_process(tmp_path):
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         for pathio in local:
-            assert pool.submit(read_in, pathio, tmp_path / "file").result(60) == b"1"
+            assert pool.submit(read_in, pathio, tmp_path / "file").result(150) == b"1"
         place = PurePosixPath("/file")
-        assert pool.submit(read_from, factory, place).result(60) == b"1"
-        assert pool.submit(read_in, factory(), place).result(60) == b"1"
+        assert pool.submit(read_from, factory, place).result(150) == b"1"
+        assert pool.submit(read_in, factory(), place).result(150) == b"1"
         nursery = aioftp.PathIONursery(aioftp.AsyncPathIO)
-        assert pool.submit(read_from, nursery, tmp_path / "file").result(60) == b"1"
+        assert pool.submit(read_from, nursery, tmp_path / "file").result(150) == b"1"
 
 
 def test_what_was_set_travels_and_the_connection_stays(tmp_path):

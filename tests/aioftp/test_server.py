@@ -5,6 +5,7 @@ import ftplib
 import gc
 import io
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -48,7 +49,7 @@ def running(factory: Any, base: PurePosixPath | Path, **options: Any) -> Iterato
         nonlocal stop, port, loop
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
         user = aioftp.User("ftp", "secret", base_path=base)
-        server = aioftp.Server([user], path_io_factory=factory, path_timeout=30, **options)
+        server = aioftp.Server([user], path_io_factory=factory, path_timeout=60, **options)
         await server.start("127.0.0.1", 0)
         port = server.server_port
         ready.set()
@@ -57,10 +58,10 @@ def running(factory: Any, base: PurePosixPath | Path, **options: Any) -> Iterato
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
-    assert ready.wait(20)
+    assert ready.wait(60)
 
     def client() -> ftplib.FTP:
-        ftp = ftplib.FTP(timeout=20)
+        ftp = ftplib.FTP(timeout=60)
         ftp.connect("127.0.0.1", port)
         ftp.login("ftp", "secret")
         return ftp
@@ -158,7 +159,8 @@ def test_others_see_an_upload_grow(client):
                 data.sendall(part)
                 wanted = 8192 * (len(sizes) + 1)
                 # The server takes what was sent in its own time.
-                for _ in range(2000):
+                deadline = time.monotonic() + 60
+                while time.monotonic() < deadline:
                     facts = dict(watching.mlsd()).get("growing")
                     if facts is not None and int(facts["size"]) == wanted:
                         break

@@ -13,7 +13,7 @@ NAME, PASSWORD = "admin", "admin"
 
 @pytest.fixture
 def anyone(server: Server):
-    with httpx.Client(base_url=server.url) as anyone:
+    with httpx.Client(base_url=server.url, timeout=60) as anyone:
         yield anyone
 
 
@@ -224,13 +224,12 @@ def test_a_login_gives_a_token_that_works_as_header_and_as_cookie(server, anyone
     token = resp.json()["KODOSUMI_API_KEY"]
     assert resp.cookies["kodosumi_jwt"] == token
     for credential in ({"KODOSUMI_API_KEY": token}, {"Cookie": f"kodosumi_jwt={token}"}):
-        assert httpx.get(f"{server.url}/files/{fid}/in", headers=credential).json() == []
+        listed = httpx.get(f"{server.url}/files/{fid}/in", headers=credential, timeout=60)
+        assert listed.json() == []
     with server.panel(resp.json()["id"]) as same_user:
         same_user.store(fid, {"f": b"x"})
-    assert (
-        httpx.get(f"{server.url}/files/{fid}/in/f", headers={"KODOSUMI_API_KEY": token}).content
-        == b"x"
-    )
+    headers = {"KODOSUMI_API_KEY": token}
+    assert httpx.get(f"{server.url}/files/{fid}/in/f", headers=headers, timeout=60).content == b"x"
 
 
 @pytest.mark.parametrize(
@@ -278,9 +277,9 @@ def test_health_needs_no_credential(anyone, path):
 @pytest.mark.twinfs_only("has no such option")
 def test_strict_takes_no_password_in_a_url(start):
     server = start("--strict")
-    assert httpx.get(
-        f"{server.url}/login", params={"name": NAME, "password": PASSWORD}
-    ).status_code in (404, 405)
+    asked = {"name": NAME, "password": PASSWORD}
+    refused = httpx.get(f"{server.url}/login", params=asked, timeout=60)
+    assert refused.status_code in (404, 405)
 
 
 def test_a_chunk_without_a_credential_is_refused_whatever_its_size(server, anyone):

@@ -544,21 +544,22 @@ def test_a_bad_token_is_an_error_of_http_and_of_permission(connect, tmp_path):
 
 
 def test_a_dead_server_is_a_connection_error_and_no_missing_file(connect, tmp_path, downloads):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    fs = connect(url=f"http://127.0.0.1:{port}")
-    local = lay(tmp_path / "up", {"f": b"1"})
-    for call in (
-        lambda: fs.ls("in"),
-        lambda: fs.download("in"),
-        lambda: fs.read("in/f"),
-        lambda: fs.remove("in/f"),
-        lambda: fs.upload(local),
-    ):
-        with pytest.raises(ConnectionError) as caught:
-            call()
-        assert isinstance(caught.value, httpx.TransportError)
-        assert not isinstance(caught.value, FileNotFoundError)
+    with socket.socket() as taken:
+        # Taken, so that nobody else listens there.
+        taken.bind(("127.0.0.1", 0))
+        fs = connect(url=f"http://127.0.0.1:{taken.getsockname()[1]}")
+        local = lay(tmp_path / "up", {"f": b"1"})
+        for call in (
+            lambda: fs.ls("in"),
+            lambda: fs.download("in"),
+            lambda: fs.read("in/f"),
+            lambda: fs.remove("in/f"),
+            lambda: fs.upload(local),
+        ):
+            with pytest.raises(ConnectionError) as caught:
+                call()
+            assert isinstance(caught.value, httpx.TransportError)
+            assert not isinstance(caught.value, FileNotFoundError)
     assert list(downloads.iterdir()) == []
 
 

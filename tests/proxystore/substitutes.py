@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import multiprocessing.process
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,6 +52,12 @@ proxystore_file.FileConnector = FileConnector
 proxystore_file.FileKey = FileKey
 proxystore_local.LocalConnector = LocalConnector
 proxystore_local.LocalKey = TwinKey
+
+# The tests give other processes five seconds to end. A busy machine takes longer.
+_join = multiprocessing.process.BaseProcess.join
+multiprocessing.process.BaseProcess.join = (  # type: ignore[method-assign]
+    lambda self, timeout=None: _join(self, timeout and 12 * timeout)
+)
 
 #: The classes whose calls the suite is to have made.
 CALLS = dict.fromkeys(("put", "put_batch", "get", "get_batch", "exists", "evict"), 0)

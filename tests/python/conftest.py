@@ -116,12 +116,13 @@ def descriptors() -> int:
 
 def eventually(condition: Callable[[], bool]) -> bool:
     """Whether a condition comes true: for what a worker does in its own time."""
-    for _ in range(500):
-        if condition():
-            return True
+    deadline = time.monotonic() + 60
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
         gc.collect()
         time.sleep(0.01)
-    return False
+    return True
 
 
 class Stuck:

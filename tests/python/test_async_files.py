@@ -94,13 +94,21 @@ def test_a_block_that_is_there_needs_no_worker(url: str) -> None:
     """What was written a moment ago is in memory, or in the page cache."""
     size = 1 << 20
 
+    async def needs_worker(file: AsyncFile, length: int) -> bool:
+        # On a busy machine the page cache may be asked in vain, now and then.
+        for tries in range(30):
+            await asyncio.sleep(tries / 1000)
+            read = file.read_at(0, length)
+            assert len(await read) == length
+            if not read.by_worker:
+                return False
+        return True
+
     async def main() -> list[bool]:
         fs = AsyncFileSystem(url)
         await fs.write("a", bytes(2 * size))
         async with fs.open("a") as file:
-            reads = [file.read_at(0, length) for length in (1, size, size + 1)]
-            assert [len(await read) for read in reads] == [1, size, size + 1]
-            return [read.by_worker for read in reads]
+            return [await needs_worker(file, length) for length in (1, size, size + 1)]
 
     byte, block, larger = asyncio.run(main())
     # Not every file system can say what it has in the page cache.

@@ -79,11 +79,10 @@ def test_cancelling_at_every_moment(run: Callable[[Any], Any], local: str) -> No
     gc.collect()
     before = descriptors()
     run(main())
-    assert eventually(lambda: descriptors() <= before)
+    # Sweeping is for what the dead leave: the living clean up by themselves.
+    assert eventually(lambda: descriptors() <= before and not list(Path(local).glob(".twinfs-*")))
     for entry in SyncFileSystem(local).walk(detail=True):
         assert entry.size in (len(content), 2 * len(content))
-    # Sweeping is for what the dead leave: the living clean up by themselves.
-    assert list(Path(local).glob(".twinfs-*")) == []
 
 
 def test_a_cancelled_open_closes_the_file(local: str) -> None:
@@ -117,14 +116,18 @@ def test_a_buffer_is_held_until_the_worker_is_done(stuck: Stuck) -> None:
             return False
         return True
 
-    async def main() -> None:
+    async def main(pause: float) -> None:
         tasks = [asyncio.create_task(fs.write(f"{n}", data)) for n in range(20)]
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(pause)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    asyncio.run(main())
-    assert not given_back()
+    def is_held_after(pause: float) -> bool:
+        asyncio.run(main(pause))
+        return not given_back()
+
+    # If no worker has begun by then, the buffer is given back, and rightly so.
+    assert any(is_held_after(0.05 * 2**tries) for tries in range(8))
     stuck.release()
     assert eventually(given_back)

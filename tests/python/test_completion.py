@@ -197,11 +197,12 @@ def test_loops_that_take_turns_in_one_thread(local: str) -> None:
     with asyncio.Runner() as first, asyncio.Runner() as second:
         first.run(awaited(fs.exists("a")))
         second.run(awaited(fs.exists("a")))
+        gc.collect()
         before = descriptors()
         for _ in range(20):
             first.run(awaited(fs.exists("a")))
             second.run(awaited(fs.exists("a")))
-        assert descriptors() == before
+        assert eventually(lambda: descriptors() <= before)
 
 
 def test_repeated_runs_leave_nothing_behind(run: Callable[[Any], Any], local: str) -> None:
@@ -209,10 +210,10 @@ def test_repeated_runs_leave_nothing_behind(run: Callable[[Any], Any], local: st
     for _ in range(3):
         run(awaited(fs.exists("a")))
     gc.collect()
-    before = descriptors(), threading.active_count()
+    before, threads = descriptors(), threading.active_count()
     for _ in range(30):
         run(awaited(fs.exists("a")))
-    assert eventually(lambda: (descriptors(), threading.active_count()) == before)
+    assert eventually(lambda: descriptors() <= before and threading.active_count() <= threads)
 
 
 def test_debug_mode_has_nothing_to_say(local: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -57,8 +57,8 @@ def test_file_systems_travel_to_spawned_processes(local: str) -> None:
     sync, asynchronous = SyncFileSystem(local), AsyncFileSystem(local, durability="none")
     sync.write("a", b"hello")
     with ProcessPoolExecutor(2, mp_context=SPAWN) as pool:
-        assert pool.submit(read_there, sync, "a").result(60) == b"hello"
-        assert pool.submit(read_there_asynchronously, asynchronous, "a").result(60) == b"hello"
+        assert pool.submit(read_there, sync, "a").result(150) == b"hello"
+        assert pool.submit(read_there_asynchronously, asynchronous, "a").result(150) == b"hello"
 
 
 def test_readers_travel_to_spawned_processes(local: str) -> None:
@@ -66,7 +66,7 @@ def test_readers_travel_to_spawned_processes(local: str) -> None:
     fs.write("a", b"one\ntwo\n")
     with fs.open("a") as file, ProcessPoolExecutor(1, mp_context=SPAWN) as pool:
         file.readline()
-        assert pool.submit(rest_of, file).result(60) == b"two\n"
+        assert pool.submit(rest_of, file).result(150) == b"two\n"
 
 
 def rest_of(file: Any) -> bytes:
@@ -236,7 +236,7 @@ def test_forks_while_work_is_in_flight(local: str) -> None:
 
 def in_new_thread(work: Any) -> Any:
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(work).result(30)
+        return pool.submit(work).result(150)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -304,8 +304,10 @@ def test_multiprocessing_by_fork(local: str) -> None:
 
 def interrupted(text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs a program, sends it Ctrl-C when it says "ready", and waits for its end."""
+    # What started the tests may have had Ctrl-C ignored, as a shell does in the background.
+    heeded = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(text), *arguments],
+        [sys.executable, "-c", heeded + textwrap.dedent(text), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -315,7 +317,7 @@ def interrupted(text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     try:
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
@@ -334,8 +336,8 @@ def test_ctrl_c_interrupts_a_sync_call(local: str, call: str) -> None:
         limited = twinfs.SyncFileSystem(sys.argv[1], timeout=60)
         fs.write("a", b"1")
         fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX)
-        print("ready", flush=True)
         try:
+            print("ready", flush=True)
             {call}
         except KeyboardInterrupt:
             print("interrupted", fs.list()[0].path)

@@ -76,7 +76,12 @@ def start(folder: Path, *options: str, service: str = "service:run") -> subproce
     return subprocess.Popen(
         [sys.executable, "-c", UNDER_A_TERMINAL, service, *options],
         cwd=folder,
-        env={**os.environ, "SCRATCH": "scratch", "TMPDIR": str(folder / "scratch")},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]),
+            "SCRATCH": "scratch",
+            "TMPDIR": str(folder / "scratch"),
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -87,7 +92,7 @@ def run(
     folder: Path, *options: str, service: str = "service:run"
 ) -> subprocess.CompletedProcess[str]:
     with start(folder, *options, service=service) as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=500)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
@@ -152,7 +157,7 @@ def test_a_service_that_is_interrupted_delivers_what_it_had(
         while "waiting" not in process.stdout.readline():
             assert process.poll() is None
         process.send_signal(number)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=500)
     assert process.returncode == 128 + number
     assert err.splitlines()[-1] == "out/: 2 files to results/new"
     assert ("interrupted" in err) == (number == signal.SIGINT)
@@ -166,7 +171,7 @@ def test_ctrl_c_before_the_service_runs_says_so_and_leaves_nothing(folder: Path)
         assert process.stdout is not None
         assert process.stdout.readline() == "here\n"
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=500)
     assert (process.returncode, err) == (130, "interrupted\n")
     assert not list((folder / "scratch").iterdir())
 

@@ -24,6 +24,10 @@ os.environ["KODO_EXEC_DIR"] = f"{_scratch.name}/execution"
 os.environ["KODO_SPOOLER_LOG_FILE"] = f"{_scratch.name}/spooler.log"
 os.environ["KODO_YAML_BASE"] = f"{_scratch.name}/config.yaml"
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+# A busy machine takes longer than Ray expects, and what else it does is no reason to kill workers.
+os.environ.setdefault("RAY_worker_register_timeout_seconds", "600")
+os.environ.setdefault("RAY_agent_register_timeout_ms", "600000")
+os.environ.setdefault("RAY_memory_monitor_refresh_ms", "0")
 
 import ray  # noqa: E402
 
@@ -36,6 +40,23 @@ def cluster() -> Iterator[None]:
     """A Ray of this session's own; none of its processes and files outlives it."""
     # Not pytest's folder: the names of Ray's sockets would be too long.
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
+    for last in (False, False, True):
+        try:
+            start(folder)
+            break
+        except Exception:
+            # It gives its own daemon 30 seconds to start, on whatever machine.
+            ray.shutdown()
+            if last:
+                raise
+    try:
+        yield
+    finally:
+        ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def start(folder: str) -> None:
     ray.init(
         address="local",
         num_cpus=2,
@@ -49,11 +70,6 @@ def cluster() -> Iterator[None]:
             "worker_process_setup_hook": "twinfs.kodosumi.install",
         },
     )
-    try:
-        yield
-    finally:
-        ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Run:

@@ -32,7 +32,7 @@ def write_with(pathio: Any, path: Any, data: bytes) -> list[str]:
 def test_a_path_io_of_local_files_travels_to_a_worker(class_: str, tmp_path: Path) -> None:
     pathio = getattr(aioftp, class_)(timeout=30)
     written = ray.remote(write_with).remote(pathio, tmp_path / "file", b"from a worker")
-    assert ray.get(written, timeout=60) == ["file"]
+    assert ray.get(written, timeout=300) == ["file"]
     assert (tmp_path / "file").read_bytes() == b"from a worker"
 
 
@@ -46,7 +46,7 @@ def test_a_factory_travels_and_each_task_has_a_path_io_of_its_own(tmp_path: Path
         return write_with(pathio, path, b"%d" % number)
 
     tasks = [ray.remote(write_one).remote(factory, number) for number in range(4)]
-    assert ray.get(tasks, timeout=60) == [["file"]] * 4
+    assert ray.get(tasks, timeout=300) == [["file"]] * 4
     assert read_with(factory(), PurePosixPath("/3/file")) == b"3"
 
 

@@ -162,7 +162,7 @@ def test_kodosumis_tracer_has_our_classes_here_and_in_workers(
     # Its queue has more: what the workers print.
     awaited = {*(f"in/{n}: {len(c)} bytes" for n, c in FILES.items()), "in/a.txt is read"}
     while awaited:
-        awaited.discard(queue.get(timeout=60)["payload"])
+        awaited.discard(queue.get(timeout=300)["payload"])
 
 
 async def service(inputs: dict, tracer: Tracer) -> dict:
@@ -193,7 +193,7 @@ def test_kodosumis_own_runner_runs_a_service_on_our_classes(run: Run, tmp_path: 
         runner.run.remote()
         events: dict[str, str] = {}
         while events.get("status") not in ("finished", "error"):
-            event = queue.get(timeout=60)
+            event = queue.get(timeout=300)
             events[event["kind"]] = event["payload"]
     finally:
         ray.kill(runner)

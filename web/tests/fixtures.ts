@@ -76,6 +76,8 @@ export async function logIn(page: Page, password = USER.password): Promise<void>
 
 /** The rows of a table of files: name, size, date. */
 export async function files(page: Page, heading: "Input files" | "Results"): Promise<string[][]> {
+  // A click that leads elsewhere waits for the page's first bytes only.
+  await page.waitForLoadState();
   const rows = page.getByRole("table", { name: heading }).locator("tbody tr");
   return rows.evaluateAll((rows) =>
     rows.map((row) => [...row.querySelectorAll("bdi, data, time")].map((cell) => cell.textContent)),

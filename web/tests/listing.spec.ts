@@ -150,7 +150,9 @@ test("a long list comes in pages", async ({ user: page, server, api }) => {
     if ((await next.count()) === 0) {
       break;
     }
+    const address = await next.evaluate((link) => (link as HTMLAnchorElement).href);
     await next.click();
+    await page.waitForURL(address);
   }
   expect(shown).toEqual(names);
   await page.getByRole("link", { name: "First files" }).click();

@@ -34,7 +34,9 @@ export class Server {
 
   private static async launch(folder: string, listen: string, options: string[]): Promise<Server> {
     const user = `${USER.name}:${USER.password}`;
-    const arguments_ = ["serve", "--data", "data", "--listen", listen, "--user", user];
+    // A killed process loses nothing for want of a sync.
+    const durability = ["--durability", "none"];
+    const arguments_ = ["serve", ...durability, "--data", "data", "--listen", listen, "--user", user];
     const child = spawn(BINARY, [...arguments_, "--secret-file", "secret", ...options], {
       cwd: folder,
       stdio: ["ignore", "pipe", "pipe"],
