@@ -148,9 +148,13 @@ def test_a_cancelled_task_waits_no_longer() -> None:
         task = wait_for_an_answer.remote(Tracer("run", url, ""))
         # It has asked, and will wait for five minutes.
         connection, _ = silent.accept()
-        ray.cancel(task)
+        # Ray promises no more than to try.
+        for _ in range(20):
+            ray.cancel(task)
+            if ray.wait([task], timeout=10)[0]:
+                break
         with pytest.raises((TaskCancelledError, KeyboardInterrupt)):
-            ray.get(task, timeout=300)
+            ray.get(task, timeout=10)
         connection.close()
 
 

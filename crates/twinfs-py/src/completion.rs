@@ -29,6 +29,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 use rustix::event::{EventfdFlags, eventfd};
+use twinfs::pool::Lane;
 use twinfs::{Error, fork, turn};
 
 pub(crate) use self::notifier::stop_notifier;
@@ -186,7 +187,7 @@ impl Completions {
                 batch.push_front(Due { pending: Held::new(pending.unbind()), work });
                 Ok(())
             }
-            Delivery::Advance => match self.start(&pending, work) {
+            Delivery::Advance => match self.start(&pending, work, None) {
                 Ok(()) => Ok(()),
                 Err(error) => Pending::resolve(&pending, Err(error)),
             },
@@ -201,20 +202,29 @@ impl Completions {
         Bound::new(py, Pending::new(this.event_loop.clone_ref(py), keep))
     }
 
-    fn start(&self, pending: &Bound<'_, Pending>, work: Pin<Box<dyn Work>>) -> PyResult<()> {
+    fn start(
+        &self,
+        pending: &Bound<'_, Pending>,
+        work: Pin<Box<dyn Work>>,
+        lane: Option<Lane>,
+    ) -> PyResult<()> {
         let sink =
             Sink::Loop { queue: Arc::clone(&self.queue), pending: Held::new(pending.clone().unbind()) };
-        let task = Task::start(work, sink)?;
+        let task = Task::start(work, sink, lane)?;
         pending.borrow_mut().set_task(task);
         Ok(())
     }
 }
 
 /// Starts work whose result the running loop shall get, and gives what the loop waits on.
-pub(crate) fn submit(py: Python<'_>, work: Pin<Box<dyn Work>>) -> PyResult<Bound<'_, Pending>> {
+pub(crate) fn submit(
+    py: Python<'_>,
+    work: Pin<Box<dyn Work>>,
+    lane: Option<Lane>,
+) -> PyResult<Bound<'_, Pending>> {
     let completions = of_running_loop(py)?;
     let pending = Completions::pending(&completions)?;
-    completions.get().start(&pending, work)?;
+    completions.get().start(&pending, work, lane)?;
     Ok(pending)
 }
 

@@ -2,10 +2,12 @@
 
 use std::future::Future;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use pyo3::prelude::*;
+use twinfs::pool::Lane;
 use twinfs::registry::{self, StoreOptions};
-use twinfs::{AnyStore, AsyncFace, DynStore, Fs};
+use twinfs::{AnyStore, AsyncFace, BlockingStore, DynStore, Fs, FsPath, WriteOptions};
 
 use crate::errors::Outcome;
 use crate::executor::{self, run_in_place, run_waiting, work};
@@ -24,6 +26,8 @@ use crate::results::Deliver;
 pub(crate) struct Engine {
     fs: Fs,
     way: Way,
+    /// The store itself, if its operations go to the pool.
+    pooled: Option<Arc<dyn BlockingStore>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,16 +58,25 @@ impl Engine {
             AnyStore::Blocking(_) => Way::Pool,
             AnyStore::Async(_) => Way::Woken,
         };
+        let pooled = match &store {
+            AnyStore::Blocking(store) if way == Way::Pool => Some(Arc::clone(store)),
+            _ => None,
+        };
         let store: DynStore<AsyncFace> = match way {
             // A worker is the other thread already: its futures need no further hop.
             Way::InPlace | Way::Calling | Way::Pool => store.into_sync().into(),
             Way::Woken => store.into_async(),
         };
-        Ok(Self { fs: Fs::new(store), way })
+        Ok(Self { fs: Fs::new(store), way, pooled })
     }
 
     pub(crate) fn way(&self) -> Way {
         self.way
+    }
+
+    /// The lane of a write of so many bytes, as [`BlockingStore::write_lane`].
+    pub(crate) fn write_lane(&self, path: &FsPath, len: usize, options: &WriteOptions) -> Option<Lane> {
+        self.pooled.as_ref()?.write_lane(path, len, options)
     }
 
     /// The file system itself.

@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
 use pyo3::prelude::*;
-use twinfs::{Error, ErrorKind, fork, pool};
+use twinfs::pool::{self, Lane};
+use twinfs::{Error, ErrorKind, fork};
 
 use crate::completion::{Due, Pending, Queue};
 use crate::errors::{Failure, IntoException, Outcome};
@@ -321,13 +322,13 @@ impl Task {
     ///
     /// # Errors
     /// Where no worker can be started.
-    pub(crate) fn start(work: Pin<Box<dyn Work>>, sink: Sink) -> PyResult<Arc<Self>> {
+    pub(crate) fn start(work: Pin<Box<dyn Work>>, sink: Sink, lane: Option<Lane>) -> PyResult<Arc<Self>> {
         let task = Arc::new(Self {
             running: Mutex::new(Some(Running { work, sink })),
             state: AtomicU8::new(SCHEDULED),
             cancelled: AtomicBool::new(false),
         });
-        Arc::clone(&task).submit().map_err(IntoException::into_exception)?;
+        Arc::clone(&task).submit(lane).map_err(IntoException::into_exception)?;
         Ok(task)
     }
 
@@ -346,8 +347,8 @@ impl Task {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn submit(self: Arc<Self>) -> twinfs::Result<()> {
-        pool::submit(move || off_python(|| self.run()))
+    fn submit(self: Arc<Self>, lane: Option<Lane>) -> twinfs::Result<()> {
+        pool::submit_in(lane, move || off_python(|| self.run()))
     }
 
     fn run(self: &Arc<Self>) {
@@ -400,7 +401,7 @@ impl Wake for Task {
         if self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, step) != Ok(IDLE) {
             return;
         }
-        if let Err(error) = Arc::clone(self).submit()
+        if let Err(error) = Arc::clone(self).submit(None)
             && let Some(mut running) = self.lock().take()
         {
             running.work.as_mut().fail(error.into());
@@ -461,7 +462,7 @@ pub(crate) fn run_waiting(py: Python<'_>, mut work: Pin<Box<dyn Work>>) -> PyRes
     let mut check = next_check();
     loop {
         let waiter = Arc::new(Waiter::default());
-        let task = Task::start(work, Sink::Thread(Arc::clone(&waiter)))?;
+        let task = Task::start(work, Sink::Thread(Arc::clone(&waiter)), None)?;
         work = loop {
             if let Some(work) = detached(py, || waiter.wait(limit)) {
                 break work;

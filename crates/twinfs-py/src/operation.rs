@@ -6,6 +6,7 @@ use pyo3::exceptions::{PyRuntimeError, PyRuntimeWarning, PyStopIteration};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
+use twinfs::pool::Lane;
 use twinfs::turn::{self, Over};
 
 use crate::completion::{self, Pending};
@@ -22,6 +23,8 @@ pub(crate) struct Operation {
     name: &'static str,
     way: Way,
     state: State,
+    /// Which other operations it would wait for, side by side on workers.
+    lane: Option<Lane>,
     by_worker: bool,
 }
 
@@ -53,17 +56,23 @@ impl Operation {
             Way::InPlace | Way::Calling => Todo::InPlace(work),
             Way::Pool | Way::Woken => Todo::Worker(work),
         };
-        Self { name, way, state: State::New(todo), by_worker: false }
+        Self { name, way, state: State::New(todo), lane: None, by_worker: false }
     }
 
     /// An operation that a worker does only if the attempt gives no answer.
     pub(crate) fn attempted(name: &'static str, attempt: Box<dyn Attempt>) -> Self {
-        Self { name, way: Way::Pool, state: State::New(Todo::Attempt(attempt)), by_worker: false }
+        Self { name, way: Way::Pool, state: State::New(Todo::Attempt(attempt)), lane: None, by_worker: false }
     }
 
     /// An operation that was over before it began.
     pub(crate) fn finished(name: &'static str, result: PyResult<Py<PyAny>>) -> Self {
-        Self { name, way: Way::InPlace, state: State::Finished(result), by_worker: false }
+        Self { name, way: Way::InPlace, state: State::Finished(result), lane: None, by_worker: false }
+    }
+
+    /// Puts an operation into a lane: workers do those of one lane in turn.
+    pub(crate) fn in_lane(mut self, lane: Option<Lane>) -> Self {
+        self.lane = lane;
+        self
     }
 
     /// Does the work where it is awaited.
@@ -89,7 +98,7 @@ impl Operation {
             Some(_) => completion::postpone(py, Box::pin(Postponed::Attempt(attempt)))?,
             None => match attempt.attempt(py) {
                 Some(result) => return Ok(Ok(result)),
-                None => completion::submit(py, attempt.into_work())?,
+                None => completion::submit(py, attempt.into_work(), self.lane)?,
             },
         };
         Ok(Err(self.wait(pending)))
@@ -98,7 +107,7 @@ impl Operation {
     fn step(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         match std::mem::replace(&mut self.state, State::Over) {
             State::New(Todo::Worker(work)) => {
-                let pending = completion::submit(py, work)?;
+                let pending = completion::submit(py, work, self.lane)?;
                 Ok(Some(self.wait(pending)))
             }
             State::New(Todo::Attempt(attempt)) => match self.attempt(py, attempt)? {
@@ -300,7 +309,7 @@ impl Operation {
                 }
             }
             State::New(Todo::Worker(work)) => {
-                let pending = completion::submit(py, work)?;
+                let pending = completion::submit(py, work, self.lane)?;
                 self.wait(pending);
             }
             other => self.state = other,

@@ -25,11 +25,11 @@ use crate::reading::{Read, SMALL_READ};
 use crate::results::Many;
 
 /// One verb: its function and the two methods. The block `at_once` answers without waiting, or not; it
-/// has the arguments by reference.
+/// has the arguments by reference. The block `in_lane` says which operations wait for each other.
 macro_rules! verb {
     ($(#[$attribute:meta])*
      $length:ident $name:ident($fs:ident $(, $argument:ident: $ty:ty)* $(,)?) -> $result:ty $body:block
-     $(at_once $attempt:block)?) => {
+     $(at_once $attempt:block)? $(in_lane $lane:block)?) => {
         async fn $name($fs: Engine $(, $argument: $ty)*) -> Outcome<$result> $body
 
         #[pymethods]
@@ -46,8 +46,13 @@ macro_rules! verb {
             $(#[$attribute])*
             fn $name(&self $(, $argument: $ty)*) -> PyResult<Operation> {
                 let engine = self.engine()?;
+                let lane = None;
+                $(let lane = {
+                    let $fs = &engine;
+                    $lane.or(lane)
+                };)?
                 let arguments = (engine.clone(), $($argument),*);
-                Ok(operation!($name engine, arguments, ($fs, $($argument),*) $($attempt)?))
+                Ok(operation!($name engine, arguments, ($fs, $($argument),*) $($attempt)?).in_lane(lane))
             }
         }
     };
@@ -228,6 +233,9 @@ verb! {
     ) -> twinfs::Metadata {
         let options = write_options(if_absent, if_version, durability, parents)?;
         fs.write_with(path.0, data.data(), &options).await.under(if_absent)
+    } in_lane {
+        let options = WriteOptions { durability: self::durability(durability), ..Default::default() };
+        fs.write_lane(&path.0, data.data().len(), &options)
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::error::Result;
 use crate::opaque::opaque_debug;
 use crate::path::FsPath;
-use crate::pool;
+use crate::pool::{self, Lane};
 use crate::store::verbs::{Hop, for_each_file_verb, for_each_store_verb};
 use crate::store::{
     AsyncFile, AsyncLister, AsyncStore, BlockingFile, BlockingLister, BlockingStore, Capabilities,
@@ -64,10 +64,11 @@ impl<T> Attempted<T> {
 
 /// One hop, which is an opportunity for the executor, too.
 async fn hop<T: Send + 'static>(
+    lane: Option<Lane>,
     over: Option<Over>,
     body: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    let result = pool::run(body).await;
+    let result = pool::run_in(lane, body).await;
     if let Some(over) = over {
         over.passed();
     }
@@ -87,6 +88,16 @@ macro_rules! attempt {
     };
     ($store:expr, $name:ident $arguments:tt) => {
         Attempted::Hop(None)
+    };
+}
+
+/// The lane of the verbs that stand in each other's way.
+macro_rules! lane {
+    ($store:expr, write($path:expr, $data:expr, $options:expr)) => {
+        $store.write_lane($path, $data.len(), $options)
+    };
+    ($store:expr, $name:ident $arguments:tt) => {
+        None
     };
 }
 
@@ -118,9 +129,10 @@ macro_rules! impl_off_thread {
                     Attempted::Answer(answer) => return Ok(answer),
                     Attempted::Hop(over) => over,
                 };
+                let lane = lane!(self.0, $name($($arg),*));
                 let store = Arc::clone(&self.0);
                 $(let $arg = Hop::to_hop($arg);)*
-                hop(over, move || store.$name($(<$ty as Hop>::lend(&$arg)),*)).await
+                hop(lane, over, move || store.$name($(<$ty as Hop>::lend(&$arg)),*)).await
             })*
 
             $(async fn $open(&self, $($oarg: &$oty),*) -> Result<OffThreadFile> {
@@ -176,7 +188,7 @@ macro_rules! impl_off_thread_file {
                     Attempted::Hop(over) => over,
                 };
                 let file = Arc::clone(&self.0);
-                hop(over, move || file.$name($($arg),*)).await
+                hop(None, over, move || file.$name($($arg),*)).await
             })*
 
             async fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
@@ -185,7 +197,7 @@ macro_rules! impl_off_thread_file {
                     Attempted::Hop(over) => over,
                 };
                 let (file, len) = (Arc::clone(&self.0), buf.len());
-                let bytes = hop(over, move || file.read_bytes(offset, len)).await?;
+                let bytes = hop(None, over, move || file.read_bytes(offset, len)).await?;
                 buf[..bytes.len()].copy_from_slice(&bytes);
                 Ok(bytes.len())
             }

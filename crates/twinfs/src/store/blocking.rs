@@ -9,6 +9,7 @@ use super::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::FsPath;
+use crate::pool::Lane;
 
 /// A store whose natural face is sync. The adapters [`Ready`](crate::adapters::Ready) and
 /// [`OffThread`](crate::adapters::OffThread) give it both faces.
@@ -52,6 +53,15 @@ pub trait BlockingStore: Send + Sync + 'static {
     /// `None` means that it would have to wait, or would fail: `stat` says which.
     fn try_stat(&self, path: &FsPath, options: &StatOptions) -> Option<Metadata> {
         if self.is_instant() { self.stat(path, options).ok() } else { None }
+    }
+
+    /// The lane of a `write` of so many bytes: writes of one lane would wait for each other anyway, since
+    /// each makes a file in the same directory, say, and are done in turn by one worker of the async face.
+    ///
+    /// `None` where they gain from running side by side: if they are large, or wait for a device.
+    fn write_lane(&self, path: &FsPath, len: usize, options: &WriteOptions) -> Option<Lane> {
+        let _ = (path, len, options);
+        None
     }
 
     /// As [`read`](Self::read), if the bytes are in memory, as [`try_stat`](Self::try_stat).

@@ -18,7 +18,7 @@ use super::version;
 use super::write::{Content, Terms, special_or_fail};
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::FsPath;
-use crate::pool;
+use crate::pool::{self, Lane};
 use crate::store::{Durability, Metadata, Parents, ReadOptions, StatOptions, WriteItem, WriteOptions};
 
 /// From how many files on the pool takes part, and in which portions.
@@ -102,6 +102,12 @@ impl Inner {
             }));
         }
         results
+    }
+
+    /// Small files in one directory are one lane, as in [`write_portions`](Self::write_portions).
+    pub(super) fn write_lane(&self, path: &FsPath, len: usize, options: &WriteOptions) -> Option<Lane> {
+        let waits_for_the_directory = self.durability(options.durability) == Durability::None && len < LARGE;
+        waits_for_the_directory.then(|| Lane::of(&(std::ptr::from_ref(self).addr(), path.parent_str())))
     }
 
     /// How writes are split between threads. Two that make small files in one directory mostly wait

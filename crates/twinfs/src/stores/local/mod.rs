@@ -41,6 +41,7 @@ use self::attempt::Attempts;
 use self::confine::Root;
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::FsPath;
+use crate::pool::Lane;
 use crate::store::{
     BlockingFile, BlockingLister, BlockingStore, Capabilities, CreateDirOptions, Data, Durability,
     ListOptions, Metadata, MoveOptions, OpenOptions, PublishItem, ReadOptions, RemoveOptions, StageOptions,
@@ -249,6 +250,10 @@ impl BlockingStore for LocalStore {
 
     fn try_read(&self, path: &FsPath, options: &ReadOptions) -> Option<Bytes> {
         self.0.try_read(path, options)
+    }
+
+    fn write_lane(&self, path: &FsPath, len: usize, options: &WriteOptions) -> Option<Lane> {
+        self.0.write_lane(path, len, options)
     }
 
     fn read_many(&self, paths: &[FsPath], options: &ReadOptions) -> Result<Vec<Result<Bytes>>> {

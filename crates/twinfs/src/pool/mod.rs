@@ -2,23 +2,36 @@
 //! the Python binding's queue are its users. It needs no runtime.
 //!
 //! A job ends in a completion callback. [`run`] makes a future of one; the Python binding pushes to
-//! its own queue instead.
+//! its own queue instead. [`for_each`] spreads work over this thread and free workers.
 //!
 //! The pool keeps as many workers as there are cores. A worker that is about to wait for the disk says
 //! so (`waiting`), and another one takes its place at once; so a disk gets as many syncs side by side as
 //! it can join. An overseer adds more, up to the same cap, while jobs wait and none was taken for a
 //! millisecond: workers on a hung mount must not stop the others. Workers beyond the cores leave when idle.
+//!
+//! Jobs of one [`Lane`] would stand in each other's way side by side, so one worker does them in turn. Where
+//! it says that it waits, or takes none of them for a millisecond or two, they are jobs like all others.
+
+mod job;
+mod lanes;
+mod spread;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
+
+pub use self::job::run;
+pub(crate) use self::job::run_in;
+pub use self::lanes::Lane;
+use self::lanes::{Lanes, Ticket};
+pub use self::spread::for_each;
+#[cfg(feature = "objects")]
+pub(crate) use self::spread::for_each_borrowed;
+pub(crate) use self::spread::for_each_waiting;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::fork;
@@ -27,9 +40,8 @@ use crate::fork;
 const MAX_WORKERS: usize = 64;
 /// How long the queue may stand still before a worker is added.
 const STALL: Duration = Duration::from_millis(1);
-/// How many jobs that mostly wait for the disk one caller has under way at a time: fewer than there may be
-/// workers, so that others get some.
-const WAITING_SIDE_BY_SIDE: usize = 32;
+/// How many jobs of a lane a worker does before other jobs get their turn.
+const LANE_RUN: usize = 32;
 /// How long a worker beyond the cores stays idle.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -45,6 +57,7 @@ struct Pool {
 #[derive(Default)]
 struct State {
     queue: VecDeque<Job>,
+    lanes: Lanes,
     workers: usize,
     /// Workers that wait and that nobody has woken yet.
     idle: usize,
@@ -113,6 +126,24 @@ pub fn submit(job: impl FnOnce() + Send + 'static) -> Result<()> {
     pool().submit(Box::new(job))
 }
 
+/// As [`submit`], for a job of a lane.
+///
+/// # Errors
+/// As [`submit`].
+pub fn submit_in(lane: Option<Lane>, job: impl FnOnce() + Send + 'static) -> Result<()> {
+    match lane {
+        Some(lane) => pool().submit_in(lane, Box::new(job)),
+        None => pool().submit(Box::new(job)),
+    }
+}
+
+/// Who is to be woken once the pool is unlocked.
+enum Wake {
+    Nobody,
+    Workers(usize),
+    Overseer,
+}
+
 impl Pool {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Jobs run outside the lock, so a poisoned lock still holds a sound state.
@@ -121,10 +152,36 @@ impl Pool {
 
     fn submit(&'static self, job: Job) -> Result<()> {
         let mut state = self.lock();
+        let wake = self.enqueue(&mut state, job)?;
+        drop(state);
+        self.wake(&wake);
+        Ok(())
+    }
+
+    fn submit_in(&'static self, lane: Lane, job: Job) -> Result<()> {
+        let mut state = self.lock();
+        let wake = match state.lanes.join(lane, job) {
+            // It waits for one worker alone.
+            Ok(()) => self.alert(&mut state),
+            Err((ticket, job)) => {
+                let enqueued = self.enqueue(&mut state, Box::new(move || self.run_lane(ticket, job)));
+                if enqueued.is_err() {
+                    // Nobody has joined it meanwhile.
+                    state.lanes.close(ticket);
+                }
+                enqueued?
+            }
+        };
+        drop(state);
+        self.wake(&wake);
+        Ok(())
+    }
+
+    fn enqueue(&'static self, state: &mut State, job: Job) -> Result<Wake> {
         let mut refused = false;
         if state.idle == 0
-            && self.has_room(&state)
-            && let Err(error) = self.spawn_worker(&mut state)
+            && self.has_room(state)
+            && let Err(error) = self.spawn_worker(state)
         {
             if state.workers == 0 {
                 return Err(error);
@@ -134,24 +191,56 @@ impl Pool {
         }
         state.queue.push_back(job);
         if state.idle > 0 {
-            // Claimed here and not where it wakes, so that the next job does not count on it, too.
-            state.idle -= 1;
-            state.woken += 1;
-            drop(state);
-            self.work.notify_one();
-        } else if (refused || state.workers >= self.cores) && state.overseer == Overseer::Missing {
-            state.overseer = Overseer::Watching;
-            if spawn_thread("twinfs-overseer", move || self.oversee()).is_err() {
-                // Without an overseer the pool still works, with as many workers as there are.
-                state.overseer = Overseer::Missing;
-            }
-        } else if state.overseer == Overseer::Asleep {
+            Ok(state.claim(1))
+        } else if refused || state.workers >= self.cores || state.overseer == Overseer::Asleep {
             // Whatever else waits: a job before this one may have been left to a worker alone.
-            state.overseer = Overseer::Watching;
-            drop(state);
-            self.oversee.notify_one();
+            Ok(self.alert(state))
+        } else {
+            Ok(Wake::Nobody)
         }
-        Ok(())
+    }
+
+    /// Has the overseer look at what waits.
+    fn alert(&'static self, state: &mut State) -> Wake {
+        match state.overseer {
+            Overseer::Watching => Wake::Nobody,
+            Overseer::Asleep => {
+                state.overseer = Overseer::Watching;
+                Wake::Overseer
+            }
+            Overseer::Missing => {
+                state.overseer = Overseer::Watching;
+                if spawn_thread("twinfs-overseer", move || self.oversee()).is_err() {
+                    // Without an overseer the pool still works, with as many workers as there are.
+                    state.overseer = Overseer::Missing;
+                }
+                Wake::Nobody
+            }
+        }
+    }
+
+    fn wake(&self, wake: &Wake) {
+        match *wake {
+            Wake::Nobody => {}
+            Wake::Workers(count) => (0..count).for_each(|_| self.work.notify_one()),
+            Wake::Overseer => self.oversee.notify_one(),
+        }
+    }
+
+    /// Does a job of a lane, and those that join it meanwhile.
+    fn run_lane(&'static self, ticket: Ticket, mut job: Job) {
+        for _ in 0..LANE_RUN {
+            TICKET.set(Some(ticket));
+            // As in `work`.
+            let _ = catch_unwind(AssertUnwindSafe(job));
+            TICKET.set(None);
+            let mut state = self.lock();
+            let Some(next) = state.lanes.next(ticket) else { return };
+            state.taken += 1;
+            job = next;
+        }
+        // This worker goes on with it, after what waits in front.
+        self.lock().queue.push_back(Box::new(move || self.run_lane(ticket, job)));
     }
 
     /// Whether another worker would have a core to run on.
@@ -163,10 +252,18 @@ impl Pool {
     fn begin_waiting(&'static self) {
         let mut state = self.lock();
         state.waiting += 1;
+        let mut wake = Wake::Nobody;
+        if let Some(ticket) = TICKET.take() {
+            let freed = state.lanes.close(ticket);
+            wake = state.claim(freed.len());
+            state.queue.extend(freed);
+        }
         if state.queue.len() > state.woken && state.idle == 0 && self.has_room(&state) {
             // Without another worker the job waits for this one.
             let _ = self.spawn_worker(&mut state);
         }
+        drop(state);
+        self.wake(&wake);
     }
 
     fn spawn_worker(&'static self, state: &mut State) -> Result<()> {
@@ -204,11 +301,12 @@ impl Pool {
         }
     }
 
-    /// Adds a worker whenever jobs wait and none was taken for [`STALL`].
+    /// Adds a worker whenever jobs wait and none was taken for [`STALL`], and frees those that wait in a lane
+    /// out of which none was taken.
     fn oversee(&'static self) {
         let mut state = self.lock();
         loop {
-            if state.queue.is_empty() {
+            if state.queue.is_empty() && state.lanes.are_empty() {
                 state.overseer = Overseer::Asleep;
                 let asleep = |state: &mut State| state.overseer == Overseer::Asleep;
                 state = self.oversee.wait_while(state, asleep).unwrap_or_else(PoisonError::into_inner);
@@ -218,6 +316,10 @@ impl Pool {
             drop(state);
             thread::sleep(STALL);
             state = self.lock();
+            let freed = state.lanes.close_standing();
+            let wake = state.claim(freed.len());
+            state.queue.extend(freed);
+            self.wake(&wake);
             if !state.queue.is_empty()
                 && state.taken == seen
                 && state.idle == 0
@@ -230,7 +332,20 @@ impl Pool {
     }
 }
 
+impl State {
+    /// Counts idle workers as woken, for so many jobs. Here and not where they wake, so that the next job
+    /// does not count on them, too.
+    fn claim(&mut self, jobs: usize) -> Wake {
+        let count = jobs.min(self.idle);
+        self.idle -= count;
+        self.woken += count;
+        Wake::Workers(count)
+    }
+}
+
 thread_local! {
+    /// The ticket of this worker while it does a job of a lane.
+    static TICKET: Cell<Option<Ticket>> = const { Cell::new(None) };
     /// Whether this thread is a worker that another one may take the place of.
     static IS_WORKER: Cell<bool> = const { Cell::new(false) };
 }
@@ -264,230 +379,14 @@ fn spawn_thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> 
     })
 }
 
-/// Runs `body` on the pool. Dropping the future before the job starts means it never runs; after
-/// that the job runs to its end and its result is dropped.
-pub fn run<T: Send + 'static>(
-    body: impl FnOnce() -> Result<T> + Send + 'static,
-) -> impl Future<Output = Result<T>> + Send {
-    let mut start = Some(body);
-    let mut task: Option<Task<T>> = None;
-    // Lazy, as futures are: nothing is queued before the first poll.
-    std::future::poll_fn(move |context| {
-        if let Some(body) = start.take() {
-            match Task::submit(body) {
-                Ok(submitted) => task = Some(submitted),
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
-        match &mut task {
-            Some(task) => Pin::new(task).poll(context),
-            None => Poll::Ready(Err(Error::new(ErrorKind::Closed).with_message("polled after it was done"))),
-        }
-    })
-}
-
-struct Slot<T> {
-    cancelled: AtomicBool,
-    outcome: Mutex<Outcome<T>>,
-}
-
-enum Outcome<T> {
-    Pending(Option<Waker>),
-    Done(Result<T>),
-    Taken,
-}
-
-/// A job as a future.
-struct Task<T>(Arc<Slot<T>>);
-
-impl<T: Send + 'static> Task<T> {
-    fn submit(body: impl FnOnce() -> Result<T> + Send + 'static) -> Result<Self> {
-        let slot =
-            Arc::new(Slot { cancelled: AtomicBool::new(false), outcome: Mutex::new(Outcome::Pending(None)) });
-        let shared = Arc::clone(&slot);
-        submit(move || {
-            if shared.cancelled.load(Ordering::Acquire) {
-                return;
-            }
-            let result = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
-                Err(Error::new(ErrorKind::Io)
-                    .with_message("a worker panicked; this is a fault of twinfs, please report it"))
-            });
-            shared.complete(result);
-        })?;
-        Ok(Self(slot))
-    }
-}
-
-impl<T> Slot<T> {
-    fn lock(&self) -> MutexGuard<'_, Outcome<T>> {
-        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn complete(&self, result: Result<T>) {
-        let before = std::mem::replace(&mut *self.lock(), Outcome::Done(result));
-        if self.cancelled.load(Ordering::Acquire) {
-            // Nobody waits any more: an open file or the like is dropped here, on the worker.
-            let unclaimed = std::mem::replace(&mut *self.lock(), Outcome::Taken);
-            drop(unclaimed);
-        } else if let Outcome::Pending(Some(waker)) = before {
-            waker.wake();
-        }
-    }
-}
-
-impl<T> Future for Task<T> {
-    type Output = Result<T>;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<T>> {
-        let mut outcome = self.0.lock();
-        match &mut *outcome {
-            Outcome::Pending(waker) => {
-                match waker {
-                    Some(waker) => waker.clone_from(context.waker()),
-                    None => *waker = Some(context.waker().clone()),
-                }
-                Poll::Pending
-            }
-            Outcome::Done(_) => match std::mem::replace(&mut *outcome, Outcome::Taken) {
-                Outcome::Done(result) => Poll::Ready(result),
-                Outcome::Pending(_) | Outcome::Taken => Poll::Pending,
-            },
-            Outcome::Taken => {
-                Poll::Ready(Err(Error::new(ErrorKind::Closed).with_message("polled after it was done")))
-            }
-        }
-    }
-}
-
-impl<T> Drop for Task<T> {
-    fn drop(&mut self) {
-        self.0.cancelled.store(true, Ordering::Release);
-        // A result that came before the flag is dropped here, one that comes later on the worker.
-        let unclaimed = std::mem::replace(&mut *self.0.lock(), Outcome::Taken);
-        drop(unclaimed);
-    }
-}
-
-/// Runs `body` for every index below `count`, on this thread and on workers that are free, and
-/// returns when all are done. Indices are handed out in runs of `grain`.
-///
-/// The calling thread takes part, so it ends even where no worker is free; it never waits for a
-/// job that has not started.
-pub fn for_each(count: usize, grain: usize, body: impl Fn(usize) + Send + Sync + 'static) {
-    spread(count, grain, parallelism(), body);
-}
-
-/// As [`for_each`], for a body that borrows and mostly sits in [`waiting`]: more of them side by side than
-/// there are cores. `false` if it panicked.
-pub(crate) fn for_each_waiting(count: usize, body: &(dyn Fn(usize) + Sync)) -> bool {
-    spread_borrowed(count, 1, WAITING_SIDE_BY_SIDE, body)
-}
-
-fn spread(count: usize, grain: usize, width: usize, body: impl Fn(usize) + Send + Sync + 'static) {
-    let grain = grain.max(1);
-    let runs = count.div_ceil(grain);
-    let helpers = width.saturating_sub(1).min(runs.saturating_sub(1));
-    let crew = Arc::new(Crew {
-        next: AtomicUsize::new(0),
-        working: Mutex::new(0),
-        done: Condvar::new(),
-        body,
-        count,
-        grain,
-    });
-    for _ in 0..helpers {
-        let crew = Arc::clone(&crew);
-        // If no worker can be had, this thread does it all.
-        let _ = submit(move || crew.help());
-    }
-    crew.take_runs();
-    waiting(|| {
-        let mut working = crew.working.lock().unwrap_or_else(PoisonError::into_inner);
-        while *working > 0 {
-            working = crew.done.wait(working).unwrap_or_else(PoisonError::into_inner);
-        }
-    });
-}
-
-/// As [`for_each`], for a body that borrows; `false` if it panicked.
-#[cfg(feature = "objects")]
-pub(crate) fn for_each_borrowed(count: usize, grain: usize, body: &(dyn Fn(usize) + Sync)) -> bool {
-    spread_borrowed(count, grain, parallelism(), body)
-}
-
-fn spread_borrowed(count: usize, grain: usize, width: usize, body: &(dyn Fn(usize) + Sync)) -> bool {
-    struct Body(*const (dyn Fn(usize) + Sync));
-    // SAFETY: the pointer is to something that may be called from any thread.
-    unsafe impl Send for Body {}
-    // SAFETY: as above.
-    unsafe impl Sync for Body {}
-    impl Body {
-        /// # Safety
-        /// What it points to must be alive.
-        unsafe fn call(&self, index: usize) {
-            // SAFETY: said by the caller.
-            unsafe { (*self.0)(index) }
-        }
-    }
-
-    // SAFETY: only the lifetime is another one, and a pointer has none.
-    let body: &'static (dyn Fn(usize) + Sync) = unsafe { std::mem::transmute(body) };
-    let (body, panicked) = (Body(body), Arc::new(AtomicBool::new(false)));
-    let seen = Arc::clone(&panicked);
-    spread(count, grain, width, move |index| {
-        // SAFETY: `spread` returns when all indices are done, also where the body panics, since that
-        // is caught here; a helper that starts later finds no index left and calls nothing.
-        let called = catch_unwind(AssertUnwindSafe(|| unsafe { body.call(index) }));
-        if called.is_err() {
-            seen.store(true, Ordering::Release);
-        }
-    });
-    !panicked.load(Ordering::Acquire)
-}
-
-struct Crew<F> {
-    next: AtomicUsize,
-    working: Mutex<usize>,
-    done: Condvar,
-    body: F,
-    count: usize,
-    grain: usize,
-}
-
-impl<F: Fn(usize)> Crew<F> {
-    fn take_runs(&self) {
-        loop {
-            let start = self.next.fetch_add(self.grain, Ordering::Relaxed);
-            if start >= self.count {
-                return;
-            }
-            for index in start..(start + self.grain).min(self.count) {
-                (self.body)(index);
-            }
-        }
-    }
-
-    fn help(&self) {
-        {
-            let mut working = self.working.lock().unwrap_or_else(PoisonError::into_inner);
-            // Counted before the first run is taken, so the caller cannot miss this helper.
-            if self.next.load(Ordering::Relaxed) >= self.count {
-                return;
-            }
-            *working += 1;
-        }
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.take_runs()));
-        *self.working.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-        self.done.notify_all();
-        drop(outcome);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+
     use super::*;
     use crate::adapters::park_on;
+    use crate::error::ErrorKind;
 
     #[test]
     fn a_job_gives_its_result_and_a_panic_becomes_an_error() {
@@ -545,31 +444,82 @@ mod tests {
         }
     }
 
-    #[test]
-    fn jobs_that_wait_run_side_by_side_beyond_the_cores() {
-        let side_by_side = 2 * parallelism();
-        let here = AtomicUsize::new(0);
-        let deadline = std::time::Instant::now() + Duration::from_secs(30);
-        for_each_waiting(side_by_side, &|_| {
-            waiting(|| {
-                here.fetch_add(1, Ordering::AcqRel);
-                // Each ends only once all have begun.
-                while here.load(Ordering::Acquire) < side_by_side {
-                    assert!(std::time::Instant::now() < deadline, "one stands in another's way");
-                    thread::yield_now();
-                }
-            });
-        });
-        assert_eq!(here.load(Ordering::Acquire), side_by_side);
+    /// Submits jobs to one lane; gives how many are done.
+    fn in_one_lane(count: usize, job: impl Fn(usize) + Send + Sync + 'static) -> Arc<AtomicUsize> {
+        let (job, done) = (Arc::new(job), Arc::new(AtomicUsize::new(0)));
+        let lane = Lane::of(&Arc::as_ptr(&done).addr());
+        for number in 0..count {
+            let (job, done) = (Arc::clone(&job), Arc::clone(&done));
+            let job = move || {
+                job(number);
+                done.fetch_add(1, Ordering::AcqRel);
+            };
+            submit_in(Some(lane), job).unwrap();
+        }
+        done
+    }
+
+    fn wait_for(done: &AtomicUsize, count: usize) {
+        let deadline = std::time::Instant::now() + Duration::from_secs(60);
+        while done.load(Ordering::Acquire) < count {
+            assert!(std::time::Instant::now() < deadline, "{done:?} of {count}");
+            thread::yield_now();
+        }
     }
 
     #[test]
-    fn for_each_visits_every_index_once() {
-        let seen: Arc<Vec<AtomicUsize>> = Arc::new((0..1000).map(|_| AtomicUsize::new(0)).collect());
+    fn jobs_of_a_lane_are_done_once_each_and_a_panic_ends_one_alone() {
+        let seen: Arc<Vec<_>> = Arc::new((0..1000).map(|_| AtomicUsize::new(0)).collect());
         let counts = Arc::clone(&seen);
-        for_each(1000, 7, move |index| {
-            counts[index].fetch_add(1, Ordering::Relaxed);
+        let done = in_one_lane(1000, move |number| {
+            counts[number].fetch_add(1, Ordering::AcqRel);
+            assert!(number % 100 != 7, "on purpose");
         });
-        assert!(seen.iter().all(|count| count.load(Ordering::Relaxed) == 1));
+        wait_for(&done, 990);
+        assert!(seen.iter().all(|count| count.load(Ordering::Acquire) == 1));
+    }
+
+    #[test]
+    fn jobs_behind_a_stuck_one_of_their_lane_are_done_by_others() {
+        let (release, gate) = std::sync::mpsc::channel::<()>();
+        let gate = Mutex::new(gate);
+        let done = in_one_lane(100, move |number| {
+            if number % 50 == 0 {
+                let _ = gate.lock().unwrap().recv();
+            }
+        });
+        wait_for(&done, 98);
+        drop(release);
+        wait_for(&done, 100);
+    }
+
+    #[test]
+    fn jobs_of_a_lane_that_wait_for_the_disk_run_side_by_side() {
+        let side_by_side = 2 * parallelism();
+        let here = AtomicUsize::new(0);
+        let done = in_one_lane(side_by_side, move |_| {
+            waiting(|| {
+                here.fetch_add(1, Ordering::AcqRel);
+                // Each ends only once all have begun.
+                wait_for(&here, side_by_side);
+            });
+        });
+        wait_for(&done, side_by_side);
+    }
+
+    #[test]
+    fn a_lane_without_end_lets_others_have_their_turn() {
+        let (stop, lane) = (Arc::new(AtomicBool::new(false)), Lane::of("without end"));
+        fn go_on(stop: Arc<AtomicBool>, lane: Lane) {
+            if !stop.load(Ordering::Acquire) {
+                submit_in(Some(lane), move || go_on(stop, lane)).unwrap();
+            }
+        }
+        // As many lanes as there are workers, and none of them ever empty.
+        for number in 0..parallelism() {
+            go_on(Arc::clone(&stop), Lane::of(&(lane, number)));
+        }
+        assert_eq!(park_on(run(|| Ok("through"))).unwrap(), "through");
+        stop.store(true, Ordering::Release);
     }
 }
