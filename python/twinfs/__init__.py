@@ -15,14 +15,9 @@ import atexit as _atexit
 from twinfs import errors as errors
 from twinfs._async_binary import AsyncFile
 from twinfs._async_text import AsyncTextFile
-from twinfs._files import (
-    BufferedFile,
-    BufferedReader,
-    BufferedWriter,
-    RawFile,
-    TextFile,
-)
 from twinfs._filesystem import AsyncFileSystem, SyncFileSystem
+from twinfs._sync_binary import BufferedFile, BufferedReader, BufferedWriter, RawFile
+from twinfs._sync_text import TextFile
 from twinfs._twinfs import (
     DiskUsage,
     Entry,

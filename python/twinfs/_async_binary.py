@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from twinfs import errors
-from twinfs._files import BUFFER_SIZE, LARGE_READ, length_of
+from twinfs._modes import BUFFER_SIZE, LARGE_READ, length_of
 from twinfs._read_ahead import ReadAhead
 from twinfs._write_behind import WriteBehind
 

@@ -9,17 +9,11 @@ from twinfs import _twinfs
 from twinfs._async_binary import AsyncFile
 from twinfs._async_opening import Opening
 from twinfs._async_text import AsyncTextFile
-from twinfs._files import (
-    BufferedFile,
-    BufferedReader,
-    BufferedWriter,
-    RawFile,
-    TextFile,
-    check_text_options,
-    make_file,
-    parse_mode,
-)
+from twinfs._modes import check_text_options, parse_mode
 from twinfs._options import OpenOptions, Path, TextMode
+from twinfs._sync_binary import BufferedFile, BufferedReader, BufferedWriter, RawFile
+from twinfs._sync_opening import make_file
+from twinfs._sync_text import TextFile
 
 
 class SyncFileSystem(_twinfs.SyncFileSystem):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from twinfs._files import LARGE_READ
+from twinfs._modes import LARGE_READ
 
 if TYPE_CHECKING:
     from twinfs._twinfs import AsyncHandle, Operation

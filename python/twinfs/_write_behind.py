@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-from twinfs._files import LARGE_READ
+from twinfs._modes import LARGE_READ
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

@@ -10,11 +10,12 @@ import pytest
 
 import twinfs
 import twinfs.aiofs.sync
-from twinfs import _async_binary, _async_text, _files, _filesystem, aiofs
+from twinfs import _async_binary, _async_text, _filesystem, _sync_binary, _sync_text, aiofs
 
 FLAGS = doctest.ELLIPSIS
 MODULES = (
-    *(twinfs, twinfs.errors, _files, _async_binary, _async_text, _filesystem),
+    *(twinfs, twinfs.errors, _filesystem),
+    *(_sync_binary, _sync_text, _async_binary, _async_text),
     *(aiofs, aiofs._asynchronous, aiofs.sync, aiofs.sync._synchronous),
 )
 

@@ -1,4 +1,4 @@
-"""File objects of the sync face: raw, buffered and text.
+"""Binary files of the sync face, raw and buffered.
 
 They are those of `io` with one difference: what was written is published by `close()` without an
 error, and by nothing else. An exception inside `with`, and a writer that is dropped, publish
@@ -7,16 +7,16 @@ nothing.
 
 from __future__ import annotations
 
-import codecs
 import io
 import operator
 import os
 import warnings
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from twinfs import errors
+from twinfs._modes import BUFFER_SIZE, LARGE_READ, length_of
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -24,15 +24,66 @@ if TYPE_CHECKING:
     from twinfs._filesystem import SyncFileSystem
     from twinfs._twinfs import Handle, Metadata
 
-#: Bytes that a buffered file holds unless it is told otherwise.
-BUFFER_SIZE = 128 * 1024
-#: Above this many bytes a read asks for the size first: it makes no larger object than it fills.
-LARGE_READ = 1024 * 1024
-
 _T = TypeVar("_T")
 
 
-class RawFile(io.RawIOBase):
+class _File(Protocol):
+    """What all files have."""
+
+    @property
+    def name(self) -> Any: ...
+    @property
+    def mode(self) -> Any: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def _publishes(self) -> bool: ...
+    def close(self) -> None: ...
+    def abort(self) -> None: ...
+
+
+class Publishing:
+    """What all files do: an exception inside `with` publishes nothing."""
+
+    def __exit__(
+        self: _File,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if exc_type is None:
+            self.close()
+        else:
+            self.abort()
+
+    def __repr__(self: _File) -> str:
+        state = " closed" if self.closed else ""
+        return f"<{type(self).__name__} {self.name!r} mode={self.mode!r}{state}>"
+
+
+def _drop(file: _File, unpublished: bool) -> None:
+    """The end of a file that nobody closed."""
+    try:
+        if unpublished:
+            message = f"{file!r} was dropped; what was written to it is not published"
+            warnings.warn(message, ResourceWarning, stacklevel=3, source=file)
+    finally:
+        # Where warnings are errors, too.
+        file.abort()
+
+
+def drop_unclosed(file: _File) -> None:
+    try:
+        if file.closed:
+            return
+        unpublished = file._publishes
+    except (AttributeError, ValueError):
+        # Detached, or never made: there is nothing to drop.
+        return
+    _drop(file, unpublished)
+
+
+class RawFile(Publishing, io.RawIOBase):
     """An unbuffered file.
 
     >>> import twinfs
@@ -57,7 +108,7 @@ class RawFile(io.RawIOBase):
         self._appends = mode == "ab"
         #: Whether closing publishes. It does not for a staged upload, which is published by its id,
         #: nor once another writer has committed first.
-        self._publishes = self._writes and not staged
+        self._publishes: bool = self._writes and not staged
         self.name = handle.path
         self.mode = mode
         if self._appends:
@@ -82,7 +133,7 @@ class RawFile(io.RawIOBase):
 
     def _check_open(self) -> None:
         if self.closed:
-            raise _closed("I/O operation on closed file")
+            raise errors.Closed("I/O operation on closed file")
 
     # Reading
 
@@ -203,50 +254,23 @@ class RawFile(io.RawIOBase):
         else:
             self.abort()
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if exc_type is None:
-            self.close()
-        else:
-            self.abort()
-
     def __del__(self) -> None:
         # The handle is missing where __init__ failed.
         if not self.closed and hasattr(self, "_handle"):
             _drop(self, self._publishes)
 
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
-        _reading(self)
+        refuse_to_pickle(self)
         return _reopen, (self._fs, self.name, 0), (self._position,)
 
     def __setstate__(self, state: tuple[int]) -> None:
         self.seek(state[0])
 
-    def __repr__(self) -> str:
-        state = " closed" if self.closed else ""
-        return f"<{type(self).__name__} {self.name!r} mode={self.mode!r}{state}>"
 
-
-def length_of(size: int) -> int:
-    """A length that a file is to have."""
-    length = operator.index(size)
-    if length < 0:
-        raise errors.InvalidInput(f"negative length {length}")
-    return length
-
-
-def _closed(text: str) -> errors.Closed:
-    return errors.Closed(text)
-
-
-def _reading(file: RawFile | _Buffered) -> None:
+def refuse_to_pickle(file: RawFile | _Buffered) -> None:
     """Refuses to pickle what cannot travel."""
     if file.closed:
-        raise _closed("cannot pickle a closed file")
+        raise errors.Closed("cannot pickle a closed file")
     if file.mode != "rb":
         raise TypeError(f"cannot pickle an open writer ({file.mode!r}): it exists once")
 
@@ -255,18 +279,7 @@ def _reopen(fs: SyncFileSystem, path: str, buffering: int) -> Any:
     return fs.open(path, "rb", buffering=buffering)
 
 
-def _drop(file: RawFile | BufferedWriter | BufferedFile | TextFile, unpublished: bool) -> None:
-    """The end of a file that nobody closed."""
-    try:
-        if unpublished:
-            message = f"{file!r} was dropped; what was written to it is not published"
-            warnings.warn(message, ResourceWarning, stacklevel=3, source=file)
-    finally:
-        # Where warnings are errors, too.
-        file.abort()
-
-
-class _Buffered:
+class _Buffered(Publishing):
     """What the three buffered classes have in common."""
 
     raw: RawFile
@@ -277,6 +290,10 @@ class _Buffered:
     @property
     def _fs(self) -> SyncFileSystem:
         return self.raw._fs
+
+    @property
+    def _publishes(self) -> bool:
+        return self.raw._publishes
 
     @property
     def mode(self) -> str:
@@ -322,7 +339,7 @@ class _Buffered:
         """Publishes what was written and closes the file; see `RawFile.close`."""
         if self.closed:
             return
-        if _unpublished(self):  # type: ignore[arg-type]
+        if self._publishes:
             self._or_abort(self.flush, self.raw.close)
         else:
             self.raw.abort()
@@ -335,27 +352,6 @@ class _Buffered:
             self.raw.abort()
             raise
         return end()
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if exc_type is None:
-            self.close()
-        else:
-            self.abort()
-
-    def __repr__(self) -> str:
-        state = " closed" if self.closed else ""
-        return f"<{type(self).__name__} {self.name!r} mode={self.mode!r}{state}>"
-
-
-def _unpublished(file: BufferedReader | BufferedWriter | BufferedFile | TextFile) -> bool:
-    """Whether it holds what closing it would publish."""
-    raw = file.buffer.raw if isinstance(file, TextFile) else file.raw
-    return raw._publishes
 
 
 class BufferedReader(_Buffered, io.BufferedReader):  # type: ignore[misc]
@@ -370,7 +366,7 @@ class BufferedReader(_Buffered, io.BufferedReader):  # type: ignore[misc]
     """
 
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
-        _reading(self)
+        refuse_to_pickle(self)
         return _reopen, (self._fs, self.name, BUFFER_SIZE), (self.tell(),)
 
     def __setstate__(self, state: tuple[int]) -> None:
@@ -391,10 +387,10 @@ class BufferedWriter(_Buffered, io.BufferedWriter):  # type: ignore[misc]
     """
 
     def __del__(self) -> None:
-        _drop_unclosed(self)
+        drop_unclosed(self)
 
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
-        _reading(self)
+        refuse_to_pickle(self)
         raise TypeError("cannot pickle an open writer")
 
 
@@ -412,178 +408,8 @@ class BufferedFile(_Buffered, io.BufferedRandom):  # type: ignore[misc, override
     """
 
     def __del__(self) -> None:
-        _drop_unclosed(self)
+        drop_unclosed(self)
 
     def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
-        _reading(self)
+        refuse_to_pickle(self)
         raise TypeError("cannot pickle an open writer")
-
-
-def _drop_unclosed(file: BufferedWriter | BufferedFile | TextFile) -> None:
-    try:
-        if file.closed:
-            return
-        unpublished = _unpublished(file)
-    except (AttributeError, ValueError):
-        # Detached, or never made: there is nothing to drop.
-        return
-    _drop(file, unpublished)
-
-
-class TextFile(io.TextIOWrapper):
-    """A file of text.
-
-    >>> import twinfs
-    >>> fs = twinfs.SyncFileSystem("memory://")
-    >>> with fs.open("a.txt", "w") as file:
-    ...     _ = file.write("grün\\n")
-    >>> fs.read("a.txt").decode()
-    'grün\\n'
-    """
-
-    if TYPE_CHECKING:
-
-        @property
-        def buffer(self) -> BufferedReader | BufferedWriter | BufferedFile: ...
-
-    def __init__(
-        self,
-        buffer: BufferedReader | BufferedWriter | BufferedFile,
-        *,
-        mode: str,
-        encoding: str,
-        errors: str | None,
-        newline: str | None,
-        line_buffering: bool,
-    ) -> None:
-        super().__init__(buffer, encoding, errors, newline, line_buffering)
-        self._newline = newline
-        self._mode = mode
-
-    @property
-    def mode(self) -> str:
-        """The mode it was opened in."""
-        return self._mode
-
-    def flush_to_disk(self) -> None:
-        """Brings what was written to the disk without publishing it."""
-        self.flush()
-        self.buffer.flush_to_disk()
-
-    def stat(self) -> Metadata:
-        """What this handle sees, without what is still in the buffer."""
-        return self.buffer.stat()
-
-    def commit(self) -> Metadata:
-        """Publishes what was written, whole, and closes the file; see `RawFile.commit`."""
-        return self.buffer._or_abort(self.flush, self.buffer.commit)
-
-    def abort(self) -> None:
-        """Drops what was written and closes the file; on a closed file it does nothing."""
-        self.buffer.abort()
-
-    def close(self) -> None:
-        """Publishes what was written and closes the file; see `RawFile.close`."""
-        if self.closed:
-            return
-        if _unpublished(self):
-            self.buffer._or_abort(self.flush, self.buffer.close)
-        else:
-            self.abort()
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if exc_type is None:
-            self.close()
-        else:
-            self.abort()
-
-    def __del__(self) -> None:
-        _drop_unclosed(self)
-
-    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
-        _reading(self.buffer)
-        options = {"encoding": self.encoding, "errors": self.errors, "newline": self._newline}
-        return _reopen_text, (self.buffer._fs, self.name, options), (self.tell(),)
-
-    def __setstate__(self, state: tuple[int]) -> None:
-        self.seek(state[0])
-
-    def __repr__(self) -> str:
-        state = " closed" if self.closed else ""
-        return f"<TextFile {self.name!r} mode={self.mode!r} encoding={self.encoding!r}{state}>"
-
-
-def _reopen_text(fs: SyncFileSystem, path: str, options: dict[str, Any]) -> TextFile:
-    return fs.open(path, "r", **options)  # type: ignore[no-any-return]
-
-
-def parse_mode(mode: str) -> tuple[str, bool]:
-    """The binary mode that a mode means, and whether it is one of text."""
-    letters = set(mode)
-    text = "b" not in letters
-    if len(letters) != len(mode) or letters - set("rwxab+t") or {"b", "t"} <= letters:
-        raise errors.InvalidInput(f"invalid mode: {mode!r}")
-    kind = "".join(letter for letter in "rwxa" if letter in letters)
-    binary = f"{kind}{'+' if '+' in letters else ''}b"
-    if binary not in ("rb", "wb", "xb", "ab", "r+b", "w+b"):
-        raise errors.InvalidInput(
-            f"invalid mode: {mode!r}; there are r, w, x, a, r+ and w+, with b for bytes"
-        )
-    return binary, text
-
-
-def make_file(
-    fs: SyncFileSystem,
-    handle: Handle,
-    mode: str,
-    buffering: int,
-    encoding: str | None,
-    text_errors: str | None,
-    newline: str | None,
-) -> RawFile | BufferedReader | BufferedWriter | BufferedFile | TextFile:
-    """Makes the file object that `open` gives."""
-    binary, text = parse_mode(mode)
-    raw = RawFile(fs, handle, binary)
-    if buffering == 0:
-        return raw
-    size = BUFFER_SIZE if buffering in (-1, 1) else buffering
-    buffer: BufferedReader | BufferedWriter | BufferedFile
-    if binary == "rb":
-        buffer = BufferedReader(raw, size)
-    elif "+" in binary:
-        buffer = BufferedFile(raw, size)
-    else:
-        buffer = BufferedWriter(raw, size)
-    if not text:
-        return buffer
-    return TextFile(
-        buffer,
-        mode=mode,
-        encoding=encoding or "utf-8",
-        errors=text_errors,
-        newline=newline,
-        line_buffering=buffering == 1,
-    )
-
-
-def check_text_options(
-    mode: str, buffering: int, encoding: str | None, text_errors: str | None, newline: str | None
-) -> str:
-    """Refuses options that do not go together; gives the binary mode."""
-    binary, text = parse_mode(mode)
-    if not text and (encoding, text_errors, newline) != (None, None, None):
-        raise errors.InvalidInput("binary mode takes no encoding, errors or newline argument")
-    if text and buffering == 0:
-        raise errors.InvalidInput("text needs a buffer: buffering=0 is for binary modes")
-    if buffering < -1:
-        raise errors.InvalidInput("buffering is -1, 0, 1 or a number of bytes")
-    if text:
-        # Refused as Python refuses them, and before a file is opened.
-        io.TextIOWrapper(io.BytesIO(), encoding or "utf-8", text_errors, newline)
-        codecs.lookup_error(text_errors or "strict")
-    return binary
