@@ -26,9 +26,9 @@ ENVIRONMENT = {
     "CARGO_TERM_COLOR": "never",
     "NO_COLOR": "1",
     "PATH": install.SEARCH_PATH,
-    "PIP_DEFAULT_TIMEOUT": "120",
+    "PIP_DEFAULT_TIMEOUT": "60",
     "PIP_NO_INPUT": "1",
-    "PIP_RETRIES": "10",
+    "PIP_RETRIES": "3",
     "npm_config_fetch_retries": "6",
 }
 # What is still alive this long after being asked to end is killed.
@@ -77,7 +77,7 @@ class Session:
             log = LOGS / f"install-{re.sub(r'[^a-z0-9.]+', '-', ' '.join(need))}.log"
             log.unlink(missing_ok=True)
             command = [sys.executable, str(install.ROOT / "scripts" / "install.py"), *need]
-            limit = min(20 * 60.0, self.deadline - time.monotonic())
+            limit = min(40 * 60.0, self.deadline - time.monotonic())
             code = stream(command, log, install.ROOT, ENVIRONMENT, limit)
             self.installed[key] = code, reports.closing_line(reports.text_of(log))
         return self.installed[key]

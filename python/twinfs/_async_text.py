@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from twinfs._twinfs import Metadata
 
 
+#: Codecs that look for a mark of the byte order after a reset; their state behind it is 0. No other
+#: codec has need of a state that was not told, and for some 0 is none.
+MARKED = ("utf-8-sig", "utf-16", "utf-32")
+
+
 class AsyncTextFile:
     """An open file of text.
 
@@ -222,10 +227,11 @@ class AsyncTextFile:
         self._forget()
         if place == Place(0):
             return
-        block = await self.buffer.read(place.feed) if place.feed else b""
-        self._decoder.setstate((b"", place.flags))
+        if place.flags or codecs.lookup(self.encoding).name in MARKED:
+            self._decoder.setstate((b"", place.flags))
         self._decoded.begin()
         if place.feed:
+            block = await self.buffer.read(place.feed)
             self._decode(place.start, block, final=place.at_end)
             self._ended = False
         if len(self._text) < place.skip:

@@ -128,8 +128,19 @@ def _within(decoder: Decoder, block: _Block, characters: int) -> Place:
     """The place behind so many characters of a block, of which there are more."""
     if characters == 0:
         return Place(block.start, block.flags)
-    place = _guess(decoder, block, characters)
-    place, skip = place._replace(skip=0), characters - place.skip
+    place, skip, rest = Place(block.start, block.flags), characters, block
+    # Where characters differ in length, a guess leads only so near.
+    while skip:
+        nearer = _guess(decoder, rest, skip)
+        if nearer.start == place.start:
+            break
+        rest = rest._replace(
+            start=nearer.start,
+            flags=nearer.flags,
+            data=rest.data[nearer.start - place.start :],
+            characters=rest.characters - nearer.skip,
+        )
+        place, skip = nearer._replace(skip=0), skip - nearer.skip
     if skip == 0:
         return place
     decoder.setstate((b"", place.flags))

@@ -439,3 +439,23 @@ def test_readers_travel_and_writers_do_not(fs: AsyncFileSystem) -> None:
             await writer.abort()
 
     asyncio.run(main())
+
+
+def test_a_seek_in_text_that_fails_on_its_way_leaves_a_sound_place(fs: AsyncFileSystem) -> None:
+    async def fails(size: int | None = -1, /) -> bytes:
+        raise OSError("on purpose")
+
+    async def main() -> None:
+        await fs.write("a", "one\r\ntwo\r\n".encode("utf-16"))
+        async with fs.open("a", "r", encoding="utf-16", newline="") as file:
+            assert await file.read(4) == "one\r"
+            between = await file.tell()
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(file.buffer, "read", fails)
+                with pytest.raises(OSError, match="on purpose"):
+                    await file.seek(between)
+            assert await file.read(1) in ("\n", "\r")
+            assert await file.seek(between) == between
+            assert await file.read() == "\ntwo\r\n"
+
+    asyncio.run(main())

@@ -36,7 +36,16 @@ export class Server {
     const user = `${USER.name}:${USER.password}`;
     // A killed process loses nothing for want of a sync.
     const durability = ["--durability", "none"];
-    const arguments_ = ["serve", ...durability, "--data", "data", "--listen", listen, "--user", user];
+    const arguments_ = [
+      "serve",
+      ...durability,
+      "--data",
+      "data",
+      "--listen",
+      listen,
+      "--user",
+      user,
+    ];
     const child = spawn(BINARY, [...arguments_, "--secret-file", "secret", ...options], {
       cwd: folder,
       stdio: ["ignore", "pipe", "pipe"],

@@ -49,6 +49,8 @@ pub(super) struct Lanes {
 struct Waiting {
     ticket: u64,
     jobs: VecDeque<Job>,
+    /// A worker is at it. Else its turn stands in the queue, which is watched by itself.
+    runs: bool,
     /// Nothing was taken since it was looked at last.
     stands: bool,
 }
@@ -69,9 +71,23 @@ impl Lanes {
             }
             Entry::Vacant(place) => {
                 self.tickets += 1;
-                place.insert(Waiting { ticket: self.tickets, jobs: VecDeque::new(), stands: false });
+                place.insert(Waiting {
+                    ticket: self.tickets,
+                    jobs: VecDeque::new(),
+                    runs: false,
+                    stands: false,
+                });
                 Err((Ticket { lane, number: self.tickets }, job))
             }
+        }
+    }
+
+    /// Says whether a worker is at a lane or its turn has yet to come.
+    pub(super) fn set_running(&mut self, ticket: Ticket, runs: bool) {
+        if let Some(waiting) = self.open.get_mut(&ticket.lane)
+            && waiting.ticket == ticket.number
+        {
+            (waiting.runs, waiting.stands) = (runs, false);
         }
     }
 
@@ -93,24 +109,28 @@ impl Lanes {
 
     /// Ends a ticket; gives what waits in its lane.
     pub(super) fn close(&mut self, ticket: Ticket) -> VecDeque<Job> {
-        let Entry::Occupied(waiting) = self.open.entry(ticket.lane) else { return VecDeque::new() };
-        if waiting.get().ticket != ticket.number {
-            return VecDeque::new();
+        match self.open.get(&ticket.lane) {
+            Some(waiting) if waiting.ticket == ticket.number => self.close_lane(ticket.lane),
+            _ => VecDeque::new(),
         }
-        let jobs = waiting.remove().jobs;
+    }
+
+    /// Ends the ticket of a lane, whoever has it; gives what waits in it.
+    pub(super) fn close_lane(&mut self, lane: Lane) -> VecDeque<Job> {
+        let jobs = self.open.remove(&lane).map(|waiting| waiting.jobs).unwrap_or_default();
         self.jobs -= jobs.len();
         jobs
     }
 
-    /// Ends the tickets for which nothing was taken since the last call, although something waits; gives that.
-    pub(super) fn close_standing(&mut self) -> Vec<Job> {
-        let mut freed = Vec::new();
+    /// Ends the tickets of workers that took nothing since the last call, although something waits; gives that.
+    pub(super) fn close_standing(&mut self) -> VecDeque<Job> {
+        let mut freed = VecDeque::new();
         self.open.retain(|_, waiting| {
-            let stands = waiting.stands && !waiting.jobs.is_empty();
+            let stands = waiting.runs && waiting.stands && !waiting.jobs.is_empty();
             if stands {
                 freed.extend(waiting.jobs.drain(..));
             }
-            waiting.stands = true;
+            waiting.stands = waiting.runs;
             !stands
         });
         self.jobs -= freed.len();
@@ -172,11 +192,19 @@ mod tests {
                     && join(&mut lanes, "moving", number + 10).is_none()
             );
         }
+        let queued = join(&mut lanes, "queued", 5).unwrap().0;
+        assert!(join(&mut lanes, "queued", 6).is_none());
+        for ticket in [stuck, moving, empty] {
+            lanes.set_running(ticket, true);
+        }
         assert!(lanes.close_standing().is_empty(), "this is the first look");
         assert_eq!(said.of(lanes.next(moving)), [13]);
         assert_eq!(said.of(lanes.close_standing()), [3, 4]);
         assert!(lanes.next(stuck).is_none() && lanes.next(empty).is_none());
         assert_eq!(said.of(lanes.next(moving)), [14]);
+        lanes.set_running(queued, true);
+        assert!(lanes.close_standing().is_empty(), "its turn has only begun");
+        assert_eq!(said.of(lanes.next(queued)), [6]);
         assert!(lanes.are_empty());
     }
 }
