@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rounds import TIME, Contest, say, wanted
+from rounds import TIME, Contest, have_memory, say, wanted
 
 TESTS = Path(__file__).resolve().parent.parent / "tests" / "kodosumi"
 MIB = 1024 * 1024
@@ -208,14 +208,17 @@ def assert_same(left: Path, right: Path, names: list[str]) -> None:
 class Upload:
     """Uploads one folder into a fresh run each time."""
 
-    def __init__(self, pair: Pair, source: Path, names: list[str]) -> None:
-        self.pair, self.source, self.names = pair, source, names
+    def __init__(self, pair: Pair, source: Path, sizes: dict[str, int]) -> None:
+        self.pair, self.source, self.sizes = pair, source, sizes
+        self.names = list(sizes)
         self.fid = ""
         self.client: Any = None
 
     def prepare(self) -> None:
         self.fid = secrets.token_hex(16)
         self.client = self.pair.open(self.fid)
+        # For the server's page cache, and for a spool that it may have besides.
+        have_memory(2 * sum(self.sizes.values()))
 
     async def run(self) -> int:
         batch = await self.client.upload(str(self.source))
@@ -302,7 +305,7 @@ def contest(
         elif workload == "download_small":
             entrant = Download(pair, source, list(names))
         else:
-            entrant = Upload(pair, source, list(names))
+            entrant = Upload(pair, source, names)
         slow = pair.slow and workload == "upload_small"
         one.enter(
             pair.name,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import random
 import shutil
@@ -13,7 +12,7 @@ from typing import Any
 
 import python_peers as peers
 from python_setting import Setting
-from rounds import TIME, Contest
+from rounds import TIME, Contest, have_memory
 
 BLOCK = 1024 * 1024
 READ = 4096
@@ -220,13 +219,6 @@ def stream_write(setting: Setting) -> Outcomes:
     block, count = os.urandom(BLOCK), setting.large // BLOCK
     contest = Contest(count, setting.large, setting.peers)
 
-    def prepare() -> None:
-        # A virtual machine gives memory that was freed back to its host, and has to ask for each
-        # page of it again: whoever came first after that would pay for it.
-        with mmap.mmap(-1, setting.large) as memory:
-            for offset in range(0, setting.large, mmap.PAGESIZE):
-                memory[offset] = 1
-
     def check() -> None:
         if target.stat().st_size != setting.large:
             raise RuntimeError(f"{target.stat().st_size} bytes were written")
@@ -244,7 +236,7 @@ def stream_write(setting: Setting) -> Outcomes:
                     file.write(block)
             return setting.large
 
-        contest.enter(name, run, prepare=prepare, check=check)
+        contest.enter(name, run, prepare=lambda: have_memory(setting.large), check=check)
 
     def enter(name: str, open_it: Callable[[], Any]) -> None:
         async def run() -> int:
@@ -253,7 +245,7 @@ def stream_write(setting: Setting) -> Outcomes:
                     await file.write(block)
             return setting.large
 
-        contest.enter(name, run, prepare=prepare, check=check)
+        contest.enter(name, run, prepare=lambda: have_memory(setting.large), check=check)
 
     enter_sync(peers.PLAIN_WRITE, lambda: open(path, "wb", buffering=0))  # noqa: SIM115 - closed there
     if peers.present("twinfs"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
+import mmap
 import statistics
 import sys
 import time
@@ -21,6 +22,17 @@ Pass = Callable[[], int | Measured | Awaitable[int | Measured]]
 
 def nothing() -> None:
     """What a contender without preparation or check does there."""
+
+
+def have_memory(size: int) -> None:
+    """Has so many bytes of free memory at hand, for passes that fill as much of the page cache.
+
+    A virtual machine gives memory that was freed back to its host, and asks for each page of it
+    again: whoever came first after a pause, be it a slow contender, would pay for that.
+    """
+    with mmap.mmap(-1, size) as memory:
+        for offset in range(0, size, mmap.PAGESIZE):
+            memory[offset] = 1
 
 
 @dataclass
