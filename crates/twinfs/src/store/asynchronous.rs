@@ -249,7 +249,7 @@ pub trait AsyncLister: Send + 'static {
 ///
 /// A store of your own whose operations do not wait for anything else writes:
 ///
-/// ```ignore
+/// ```text
 /// impl Immediate for MyStore {
 ///     type Concurrent = Self;
 ///     fn concurrent(self: &Arc<Self>) -> Arc<Self> {
