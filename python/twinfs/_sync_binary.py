@@ -373,7 +373,18 @@ class BufferedReader(_Buffered, io.BufferedReader):  # type: ignore[misc]
         self.seek(state[0])
 
 
-class BufferedWriter(_Buffered, io.BufferedWriter):  # type: ignore[misc]
+class _BufferedWriting(_Buffered):
+    """What the two that write have in common."""
+
+    def __del__(self) -> None:
+        drop_unclosed(self)
+
+    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
+        refuse_to_pickle(self)
+        raise TypeError("cannot pickle an open writer")
+
+
+class BufferedWriter(_BufferedWriting, io.BufferedWriter):  # type: ignore[misc]
     """A file that writes, with a buffer: modes `wb`, `xb` and `ab`.
 
     >>> import twinfs
@@ -386,15 +397,8 @@ class BufferedWriter(_Buffered, io.BufferedWriter):  # type: ignore[misc]
     b'hello'
     """
 
-    def __del__(self) -> None:
-        drop_unclosed(self)
 
-    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
-        refuse_to_pickle(self)
-        raise TypeError("cannot pickle an open writer")
-
-
-class BufferedFile(_Buffered, io.BufferedRandom):  # type: ignore[misc, override]
+class BufferedFile(_BufferedWriting, io.BufferedRandom):  # type: ignore[misc, override]
     """A file that reads and writes anywhere, with a buffer: modes `r+b` and `w+b`.
 
     >>> import twinfs
@@ -406,10 +410,3 @@ class BufferedFile(_Buffered, io.BufferedRandom):  # type: ignore[misc, override
     >>> fs.read("a.bin")
     b'hallo'
     """
-
-    def __del__(self) -> None:
-        drop_unclosed(self)
-
-    def __reduce_ex__(self, protocol: object) -> tuple[Any, ...]:
-        refuse_to_pickle(self)
-        raise TypeError("cannot pickle an open writer")

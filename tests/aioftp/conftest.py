@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -66,3 +67,13 @@ def descriptors() -> int:
     """How many descriptors are open."""
     gc.collect()
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+async def eventually(condition: Callable[[], bool]) -> bool:
+    """Whether a condition comes true: for what a worker does in its own time."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(0.01)
+    return True

@@ -12,7 +12,7 @@ import aioftp as real
 import pytest
 
 import twinfs
-from conftest import Setting, descriptors
+from conftest import Setting, descriptors, eventually
 from twinfs import aioftp
 
 
@@ -429,11 +429,7 @@ def test_cancelled_operations_leave_no_descriptor(class_, tmp_path, run):
         # The last tasks, with their tracebacks, are still there: they hold nothing open.
         # What a worker was doing it ends; the last one of its own shows that they are through.
         await asyncio.gather(*(pathio.exists(path) for path in paths))
-        for _ in range(6000):
-            if descriptors() <= before:
-                break
-            await asyncio.sleep(0.01)
-        assert descriptors() <= before
+        assert await eventually(lambda: descriptors() <= before)
 
     async def open_and_close(pathio, path, mode):
         async with pathio.open(path, mode):
@@ -459,11 +455,7 @@ def test_a_cancelled_close_lets_go_of_the_file_whoever_holds_it(tmp_path, run, a
                 await asyncio.sleep(0)
             closing.cancel()
             await asyncio.wait([closing])
-        for _ in range(6000):
-            if descriptors() < open_:
-                break
-            await asyncio.sleep(0.01)
-        assert descriptors() < open_
+        assert await eventually(lambda: descriptors() < open_)
         # Published or not, the path is free for the next one, once a worker has let go of it.
         for _ in range(6000):
             try:

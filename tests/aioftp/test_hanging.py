@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import aioftp as real
 import pytest
 
-from conftest import descriptors
+from conftest import descriptors, eventually
 from test_server import retrieve, running
 from twinfs import aioftp
 
@@ -68,11 +68,8 @@ def test_a_file_whose_open_hangs(kind, tmp_path, run):
                 assert await file.read() == b"2"
         async with pathio.open(home / "stuck") as file:
             assert await file.read() == b"1"
-        for _ in range(6000):
-            if descriptors() <= before:
-                break
-            await asyncio.sleep(0.01)
-        assert descriptors() <= before, "what was opened after all was closed again"
+        closed_again = await eventually(lambda: descriptors() <= before)
+        assert closed_again, "what was opened after all was closed again"
 
     run(scenario())
 
