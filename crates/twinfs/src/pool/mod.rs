@@ -10,7 +10,7 @@
 //! millisecond: workers on a hung mount must not stop the others. Workers beyond the cores leave when idle.
 //!
 //! Jobs of one [`Lane`] would stand in each other's way side by side, so one worker does them in turn. Where
-//! it says that it waits, or takes none of them for a millisecond or two, they are jobs like all others.
+//! it says that it waits, takes long over one or none for a millisecond or two, they are jobs like all others.
 
 mod job;
 mod lanes;
